@@ -1,0 +1,135 @@
+# One library per layer, in the order of src/layers, and the program. A module
+# is x.c and x.h.
+
+src_libbase_a_SOURCES = \
+	src/base/addr.c src/base/addr.h \
+	src/base/arena.c src/base/arena.h \
+	src/base/buf.c src/base/buf.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/list.h \
+	src/base/log.c src/base/log.h \
+	src/base/netlist.c src/base/netlist.h \
+	src/base/parse.c src/base/parse.h \
+	src/base/poison.h \
+	src/base/pool.c src/base/pool.h \
+	src/base/rand.c src/base/rand.h \
+	src/base/reader.h \
+	src/base/siphash.c src/base/siphash.h \
+	src/base/span.h \
+	src/base/table.c src/base/table.h \
+	src/base/timer.c src/base/timer.h \
+	src/base/writer.h \
+	src/base/xalloc.c src/base/xalloc.h
+
+src_libcoap_a_SOURCES = \
+	src/coap/block.c src/coap/block.h \
+	src/coap/code.c src/coap/code.h \
+	src/coap/dump.c src/coap/dump.h \
+	src/coap/emit.c src/coap/emit.h \
+	src/coap/key.c src/coap/key.h \
+	src/coap/msg.c src/coap/msg.h \
+	src/coap/option.c src/coap/option.h \
+	src/coap/pct.c src/coap/pct.h \
+	src/coap/uri.c src/coap/uri.h
+
+src_libmsg_a_SOURCES = \
+	src/msg/datagram.c src/msg/datagram.h \
+	src/msg/params.c src/msg/params.h \
+	src/msg/peer.c src/msg/peer.h \
+	src/msg/received.c src/msg/received.h \
+	src/msg/sent.c src/msg/sent.h
+
+src_libnet_a_SOURCES = \
+	src/net/dns.c src/net/dns.h \
+	src/net/hosts.c src/net/hosts.h \
+	src/net/loop.c src/net/loop.h \
+	src/net/names.c src/net/names.h \
+	src/net/net.h \
+	src/net/resolve.c src/net/resolve.h \
+	src/net/sendq.c src/net/sendq.h \
+	src/net/sock.c src/net/sock.h \
+	src/net/udp.c src/net/udp.h
+
+src_libproxy_a_SOURCES = \
+	src/proxy/admit.c src/proxy/admit.h \
+	src/proxy/answer.c \
+	src/proxy/classify.c src/proxy/classify.h \
+	src/proxy/core.h \
+	src/proxy/fetch.c src/proxy/fetch.h \
+	src/proxy/front.h \
+	src/proxy/local.c src/proxy/local.h \
+	src/proxy/proxy.c src/proxy/proxy.h \
+	src/proxy/redirect.c src/proxy/redirect.h \
+	src/proxy/relay.c src/proxy/relay.h \
+	src/proxy/reply.h \
+	src/proxy/request.c src/proxy/request.h \
+	src/proxy/respond.c \
+	src/proxy/rewrite.c src/proxy/rewrite.h \
+	src/proxy/route.c src/proxy/route.h \
+	src/proxy/self.c src/proxy/self.h \
+	src/proxy/upstream.h
+
+src_libserver_a_SOURCES = \
+	src/server/server.c src/server/server.h
+
+src_libupstream_a_SOURCES = \
+	src/upstream/client.c src/upstream/client.h \
+	src/upstream/dest.c src/upstream/dest.h
+
+src_libconf_a_SOURCES = \
+	src/conf/check.c src/conf/check.h \
+	src/conf/conf.c src/conf/conf.h \
+	src/conf/cover.c src/conf/cover.h \
+	src/conf/doc.c src/conf/doc.h \
+	src/conf/dump.c \
+	src/conf/expand.c src/conf/expand.h \
+	src/conf/files.c src/conf/files.h \
+	src/conf/load.c src/conf/load.h \
+	src/conf/loaded.h \
+	src/conf/place.c \
+	src/conf/report.c src/conf/report.h \
+	src/conf/schema.c src/conf/schema.h \
+	src/conf/value.c src/conf/value.h \
+	src/conf/words.c src/conf/words.h
+
+src_coaproxy_SOURCES = \
+	src/main/args.c src/main/args.h \
+	src/main/daemon.c src/main/daemon.h \
+	src/main/explain.c src/main/explain.h \
+	src/main/main.c \
+	src/main/sd.h
+
+if HAVE_SYSTEMD
+src_coaproxy_SOURCES += src/main/sd.c
+else
+src_coaproxy_SOURCES += src/main/sd-none.c
+endif
+
+noinst_LIBRARIES += \
+	src/libbase.a \
+	src/libcoap.a \
+	src/libmsg.a \
+	src/libnet.a \
+	src/libproxy.a \
+	src/libserver.a \
+	src/libupstream.a \
+	src/libconf.a
+
+sbin_PROGRAMS += src/coaproxy
+
+# What a program of each layer links: the layer and those below, topmost first.
+# An arrow upwards does not link.
+link_base = src/libbase.a
+link_coap = src/libcoap.a $(link_base)
+link_msg = src/libmsg.a $(link_coap)
+link_net = src/libnet.a $(link_base) $(EVENT_LIBS)
+link_proxy = src/libproxy.a $(link_coap)
+link_server = src/libserver.a src/libproxy.a src/libmsg.a src/libcoap.a \
+	$(link_net)
+link_upstream = src/libupstream.a src/libproxy.a src/libmsg.a src/libcoap.a \
+	$(link_net)
+link_conf = src/libconf.a $(INIH_LIBS) src/libserver.a $(link_upstream)
+
+src_coaproxy_LDADD = $(link_conf) $(SYSTEMD_LIBS)
+
+EXTRA_DIST += src/banned.h src/layers
