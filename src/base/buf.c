@@ -1,0 +1,158 @@
+/*
+ * buf: datagram buffers, one free list per size.
+ *
+ * The budget covers what is handed out and what is kept for reuse together, so
+ * the configured number is what the pool really takes from the system (malloc's
+ * own overhead aside). Up to a quarter of it is kept; the rest goes back to
+ * malloc, so that a burst does not decide the size of the process for good.
+ */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/poison.h"
+
+enum { SMALL, LARGE, CLASSES };
+
+struct buf_pool {
+	struct buf *free[CLASSES];
+	size_t max;		/* used + held never exceed it */
+	size_t used;		/* bytes handed out */
+	size_t held;		/* bytes on the free lists */
+	uint64_t full;
+};
+
+static const uint16_t caps[CLASSES] = { BUF_SMALL, BUF_LARGE };
+
+static inline size_t
+footprint(unsigned class)
+{
+	return sizeof(struct buf) + caps[class];
+}
+
+static struct buf *
+pop(struct buf_pool *p, unsigned class)
+{
+	struct buf *b = p->free[class];
+
+	p->free[class] = b->next;
+	p->held -= footprint(class);
+	unpoison(b->data, b->cap);
+	return b;
+}
+
+static struct buf *
+make(struct buf_pool *p, unsigned class)
+{
+	size_t size = footprint(class);
+	struct buf *b;
+
+	/* Our own list is empty: what is held is of the other size. */
+	while (p->held > p->max - p->used - size)
+		free(pop(p, class == SMALL ? LARGE : SMALL));
+	b = malloc(size);
+	if (b == NULL)
+		return NULL;
+	b->pool = p;
+	b->cap = caps[class];
+	return b;
+}
+
+struct buf_pool *
+buf_pool_new(size_t max_bytes)
+{
+	struct buf_pool *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->max = max_bytes;
+	return p;
+}
+
+void
+buf_pool_free(struct buf_pool *p)
+{
+	if (p == NULL)
+		return;
+	assert(p->used == 0);
+	for (unsigned i = 0; i < CLASSES; i++)
+		while (p->free[i] != NULL)
+			free(pop(p, i));
+	free(p);
+}
+
+struct buf *
+buf_get(struct buf_pool *p, size_t need)
+{
+	unsigned class = need > BUF_SMALL ? LARGE : SMALL;
+	struct buf *b = NULL;
+
+	if (need > BUF_LARGE)
+		return NULL;
+	if (footprint(class) <= p->max - p->used)
+		b = p->free[class] != NULL ? pop(p, class) : make(p, class);
+	if (b == NULL) {
+		p->full++;
+		return NULL;
+	}
+	p->used += footprint(class);
+	b->next = NULL;
+	b->refs = 1;
+	b->len = 0;
+	return b;
+}
+
+struct buf *
+buf_ref(struct buf *b)
+{
+	assert(b->refs > 0 && b->refs < UINT32_MAX);
+	b->refs++;
+	return b;
+}
+
+static void
+put(struct buf_pool *p, struct buf *b)
+{
+	unsigned class = b->cap == BUF_SMALL ? SMALL : LARGE;
+	size_t size = footprint(class);
+
+	p->used -= size;
+	if (size > p->max / 4 || p->held > p->max / 4 - size) {
+		free(b);
+		return;
+	}
+	p->held += size;
+	b->next = p->free[class];
+	p->free[class] = b;
+	poison(b->data, b->cap);
+}
+
+void
+buf_unref(struct buf *b)
+{
+	if (b == NULL)
+		return;
+	assert(b->refs > 0);
+	b->refs--;
+	if (b->refs == 0)
+		put(b->pool, b);
+}
+
+size_t
+buf_pool_used(const struct buf_pool *p)
+{
+	return p->used;
+}
+
+size_t
+buf_pool_held(const struct buf_pool *p)
+{
+	return p->held;
+}
+
+uint64_t
+buf_pool_full(const struct buf_pool *p)
+{
+	return p->full;
+}

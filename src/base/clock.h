@@ -1,0 +1,19 @@
+/*
+ * clock: the only place that asks what time it is.
+ *
+ * The loop reads it once a turn and passes "now" down; everything below works
+ * on numbers. Wall-clock steps have no effect; time asleep counts, so that
+ * nothing is taken for fresh that aged while the machine was suspended.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Monotonic milliseconds since some fixed moment; never 0. */
+uint64_t clock_ms(void);
+
+/* Milliseconds since 1970 UTC: for time stamps in text, never for ages. */
+uint64_t clock_wall_ms(void);
+
+#endif

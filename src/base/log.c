@@ -1,0 +1,212 @@
+/*
+ * log: one event, one line, one write(2).
+ *
+ * A line is composed on the stack and written only when the descriptor would
+ * take it at once: a full pipe or disk costs lines, never time. Lines lost are
+ * counted and reported in front of the next one that gets through.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/parse.h"
+#include "base/writer.h"
+
+enum {
+	LINE = 1024,		/* with the newline; below PIPE_BUF */
+	CUT = 4,		/* "...\n" always fits */
+	REPEAT_MS = 60000,
+};
+
+struct level {
+	const char *name;
+	const char *priority;	/* sd-daemon(3) */
+};
+
+static const struct level levels[] = {
+	[LOG_ERROR] = { "error", "<3>" },
+	[LOG_WARN] = { "warn", "<4>" },
+	[LOG_INFO] = { "info", "<6>" },
+	[LOG_DEBUG] = { "debug", "<7>" },
+};
+
+enum log_level log_level = LOG_INFO;
+
+static struct {
+	int fd;
+	bool journal;
+	bool torn;		/* the last line lacks its end */
+	uint64_t lost;
+} sink = { .fd = STDERR_FILENO };
+
+/* systemd.exec(5): JOURNAL_STREAM is "device:inode" of what the manager made
+ * standard error; it stays set when someone redirects it afterwards. */
+static bool
+is_journal(int fd)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	const char *colon = text != NULL ? strchr(text, ':') : NULL;
+	uint64_t dev, ino;
+	struct stat st;
+
+	if (colon == NULL || fstat(fd, &st) != 0)
+		return false;
+	if (!parse_u64(span_make(text, (size_t)(colon - text)), &dev) ||
+	    !parse_u64(span_str(colon + 1), &ino))
+		return false;
+	return st.st_dev == dev && st.st_ino == ino;
+}
+
+void
+log_open(int fd, enum log_level level)
+{
+	sink.fd = fd;
+	sink.journal = is_journal(fd);
+	sink.torn = false;
+	sink.lost = 0;
+	log_level = level;
+}
+
+const char *
+log_level_name(enum log_level l)
+{
+	return levels[l].name;
+}
+
+static void
+put_escaped(struct writer *w, const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (; *s != '\0' && !w->full; s++) {
+		uint8_t c = (uint8_t)*s;
+		char esc[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+
+		if (c >= 0x20 && c <= 0x7e)
+			writer_u8(w, c);
+		else
+			writer_put(w, esc, sizeof(esc));
+	}
+}
+
+static void
+put_stamp(struct writer *w)
+{
+	uint64_t ms = clock_wall_ms();
+	time_t now = (time_t)(ms / 1000);
+	struct tm tm;
+	char date[32], text[48];
+
+	if (gmtime_r(&now, &tm) == NULL ||
+	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		return;
+	snprintf(text, sizeof(text), "%s.%03uZ ", date, (unsigned)(ms % 1000));
+	writer_span_put(w, span_str(text));
+}
+
+static void
+put_head(struct writer *w, enum log_level level)
+{
+	if (sink.torn)
+		writer_u8(w, '\n');
+	if (sink.journal) {
+		writer_span_put(w, span_str(levels[level].priority));
+		return;
+	}
+	put_stamp(w);
+	writer_span_put(w, span_str(levels[level].name));
+	writer_u8(w, ' ');
+}
+
+/* Writes S without ever waiting, even where the descriptor is a blocking one
+ * that we share and may not switch. POLLOUT alone: with POLLERR or POLLHUP the
+ * reader has gone, and the write would be answered with SIGPIPE. */
+static bool
+put_out(struct span s)
+{
+	struct pollfd pfd = { .fd = sink.fd, .events = POLLOUT };
+	ssize_t n;
+
+	if (poll(&pfd, 1, 0) != 1 || pfd.revents != POLLOUT)
+		return false;
+	do
+		n = write(sink.fd, s.p, s.n);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		sink.torn = (size_t)n < s.n;
+	return n == (ssize_t)s.n;
+}
+
+static bool
+compose(enum log_level level, const char *who, const char *text)
+{
+	uint8_t line[LINE];
+	struct writer w = writer_make(line, sizeof(line) - CUT);
+
+	put_head(&w, level);
+	if (who != NULL) {
+		put_escaped(&w, who);
+		put_escaped(&w, ": ");
+	}
+	put_escaped(&w, text);
+	w.end += CUT;
+	if (w.full) {
+		w.full = false;
+		writer_span_put(&w, SPAN_LIT("..."));
+	}
+	writer_u8(&w, '\n');
+	return put_out(writer_span(&w));
+}
+
+static void
+report_lost(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "log was full: lost=%llu",
+	    (unsigned long long)sink.lost);
+	if (compose(LOG_WARN, NULL, text))
+		sink.lost = 0;
+}
+
+void
+log_line(enum log_level level, const char *who, const char *fmt, ...)
+{
+	int saved = errno;
+	char text[LINE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	if (sink.lost > 0)
+		report_lost();
+	if (sink.lost > 0 || !compose(level, who, text))
+		sink.lost++;
+	errno = saved;
+}
+
+bool
+log_due(struct log_limit *limit, uint64_t now)
+{
+	unsigned n = limit->suppressed;
+
+	if (limit->since != 0 && now - limit->since < REPEAT_MS) {
+		limit->suppressed++;
+		return false;
+	}
+	limit->since = now;
+	limit->suppressed = 0;
+	if (n > 0)
+		log_line(LOG_INFO, NULL, "suppressed=%u like the next", n);
+	return true;
+}

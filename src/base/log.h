@@ -1,0 +1,61 @@
+/*
+ * log: lines for the operator.
+ *
+ * One event is one line: lower case, values as key=value, octets outside
+ * 0x20..0x7e escaped as \xNN, cut at 1 KiB, so that hostile input cannot forge
+ * or flood. The level is tested before arguments are evaluated. WHO says whom
+ * the line is about (a client, an origin, a route) and comes first; NULL for
+ * the daemon itself.
+ *
+ * Goes to standard error: with "<N>" priority prefixes when that is the
+ * journal, else with a UTC time stamp. The sink is the one piece of global
+ * state in the program.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* A place that may be reached by remote input keeps one of these, static: the
+ * first line of a kind is printed, then a count once a minute. */
+struct log_limit {
+	uint64_t since;
+	unsigned suppressed;
+};
+
+extern enum log_level log_level;
+
+/* Where lines go: FD stays open until another is set. */
+void log_open(int fd, enum log_level level);
+
+/* The word for a level, as in the configuration. */
+const char *log_level_name(enum log_level l);
+
+#define log_error(who, ...) log_line(LOG_ERROR, who, __VA_ARGS__)
+#define log_warn(who, ...) LOG_AT_(LOG_WARN, who, __VA_ARGS__)
+#define log_info(who, ...) LOG_AT_(LOG_INFO, who, __VA_ARGS__)
+#define log_debug(who, ...) LOG_AT_(LOG_DEBUG, who, __VA_ARGS__)
+
+/* As log_line() but at most once a minute per LIMIT. NOW in milliseconds. */
+#define log_limited(limit, now, level, who, ...)                 \
+	do {                                                     \
+		if ((level) <= log_level && log_due(limit, now)) \
+			log_line(level, who, __VA_ARGS__);       \
+	} while (0)
+
+#define LOG_AT_(level, who, ...)                           \
+	do {                                               \
+		if ((level) <= log_level)                  \
+			log_line(level, who, __VA_ARGS__); \
+	} while (0)
+
+void log_line(enum log_level level, const char *who, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* True when a line may be printed now; reports what was suppressed before. */
+bool log_due(struct log_limit *limit, uint64_t now);
+
+#endif

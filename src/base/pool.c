@@ -1,0 +1,114 @@
+/*
+ * pool: objects of one size, cut from slabs of about 16 KiB.
+ *
+ * A slab is added only when the free list is empty, so every object made so far
+ * is then in use, and "used" alone tells how many more the cap allows. Slabs
+ * begin on a cache line: an object whose size is a multiple of 64 never
+ * straddles one more line than it must.
+ */
+#include "base/pool.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/poison.h"
+
+enum {
+	SLAB_BYTES = 16384,
+	LINE = 64,
+	ALIGN = _Alignof(max_align_t),
+	LINK = sizeof(void *),		/* stays readable on the free list */
+};
+
+struct pool_slab {
+	struct pool_slab *next;
+};
+
+_Static_assert(sizeof(struct pool_slab) <= LINE, "header is one line");
+
+static inline void
+push(struct pool *p, void *obj)
+{
+	memcpy(obj, &p->free, sizeof(p->free));
+	p->free = obj;
+	poison((char *)obj + LINK, p->size - LINK);
+}
+
+static size_t
+slab_objects(const struct pool *p)
+{
+	size_t n = p->size < SLAB_BYTES ? SLAB_BYTES / p->size : 1;
+
+	return n < p->max - p->used ? n : p->max - p->used;
+}
+
+static bool
+add_slab(struct pool *p)
+{
+	size_t n = slab_objects(p);
+	size_t room = n * p->size;
+	struct pool_slab *s;
+	void *mem;
+
+	if (room > SIZE_MAX - LINE)
+		return false;
+	if (posix_memalign(&mem, LINE, LINE + room) != 0)
+		return false;
+	s = mem;
+	s->next = p->slabs;
+	p->slabs = s;
+	/* Backwards, so that they are handed out in rising order. */
+	while (n-- > 0)
+		push(p, (char *)mem + LINE + n * p->size);
+	return true;
+}
+
+void
+pool_init(struct pool *p, size_t size, size_t max)
+{
+	size = size > LINK ? size : LINK;
+	assert(size <= SIZE_MAX - ALIGN);
+	*p = (struct pool){ 0 };
+	p->size = (size + ALIGN - 1) / ALIGN * ALIGN;
+	p->max = max;
+}
+
+void
+pool_fini(struct pool *p)
+{
+	struct pool_slab *next;
+
+	assert(p->used == 0);
+	for (struct pool_slab *s = p->slabs; s != NULL; s = next) {
+		next = s->next;
+		free(s);
+	}
+	p->slabs = NULL;
+	p->free = NULL;
+}
+
+void *
+pool_get(struct pool *p)
+{
+	void *obj;
+
+	if (p->used >= p->max || (p->free == NULL && !add_slab(p))) {
+		p->full++;
+		return NULL;
+	}
+	obj = p->free;
+	memcpy(&p->free, obj, sizeof(p->free));
+	unpoison(obj, p->size);
+	p->used++;
+	return obj;
+}
+
+void
+pool_put(struct pool *p, void *obj)
+{
+	assert(p->used > 0);
+	p->used--;
+	push(p, obj);
+}

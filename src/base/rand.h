@@ -1,0 +1,32 @@
+/*
+ * rand: unpredictable numbers.
+ *
+ * A counter run through SipHash under a random key: nobody who has seen any
+ * number of outputs can tell the next (RFC 7252 5.3.1, 11.4). Seeded from
+ * getrandom(2) once; tests seed it with a constant and get the same run again.
+ */
+#ifndef BASE_RAND_H
+#define BASE_RAND_H
+
+#include "base/siphash.h"
+
+struct rand {
+	struct siphash_key key;
+	uint64_t counter;
+};
+
+/* Seed from the operating system. Aborts when the system has no randomness. */
+void rand_init(struct rand *r);
+
+/* Seed with a constant: tests only. */
+void rand_init_fixed(struct rand *r, uint64_t seed);
+
+uint64_t rand_u64(struct rand *r);
+
+/* Uniform in [0, n), n > 0. */
+uint64_t rand_below(struct rand *r, uint64_t n);
+
+/* A fresh key for a table. */
+struct siphash_key rand_key(struct rand *r);
+
+#endif

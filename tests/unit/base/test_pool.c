@@ -1,0 +1,116 @@
+#include "base/pool.h"
+
+#include <string.h>
+
+#include "suites.h"
+#include "unit.h"
+
+enum { MANY = 3000 };
+
+static void *objects[MANY];
+
+START_TEST(cap)
+{
+	static const size_t caps[] = { 0, 1, 2, 100, 1000, MANY - 1 };
+
+	for (size_t i = 0; i < UNIT_COUNT(caps); i++) {
+		struct pool p;
+
+		pool_init(&p, 56, caps[i]);
+		for (size_t j = 0; j < caps[i]; j++) {
+			objects[j] = pool_get(&p);
+			ck_assert_ptr_nonnull(objects[j]);
+		}
+		ck_assert_uint_eq(p.used, caps[i]);
+		ck_assert_uint_eq(p.full, 0);
+		ck_assert_ptr_null(pool_get(&p));
+		ck_assert_ptr_null(pool_get(&p));
+		ck_assert_uint_eq(p.full, 2);
+		for (size_t j = 0; j < caps[i]; j++)
+			pool_put(&p, objects[j]);
+		ck_assert_uint_eq(p.used, 0);
+		pool_fini(&p);
+	}
+}
+END_TEST
+
+/* Objects of any size are apart from each other and aligned for any type. */
+START_TEST(apart)
+{
+	static const size_t sizes[] = { 0, 1, 8, 9, 17, 64, 200, 4000, 16384,
+		20000 };
+	static uint8_t expected[20000];
+	enum { N = 150 };
+
+	for (size_t i = 0; i < UNIT_COUNT(sizes); i++) {
+		struct pool p;
+
+		pool_init(&p, sizes[i], N);
+		for (size_t j = 0; j < N; j++) {
+			objects[j] = pool_get(&p);
+			ck_assert_ptr_nonnull(objects[j]);
+			ck_assert_uint_eq((uintptr_t)objects[j] %
+			    _Alignof(max_align_t), 0);
+			memset(objects[j], (int)j, sizes[i]);
+		}
+		for (size_t j = 0; j < N; j++) {
+			memset(expected, (int)j, sizes[i]);
+			ck_assert_mem_eq(objects[j], expected, sizes[i]);
+			pool_put(&p, objects[j]);
+		}
+		pool_fini(&p);
+	}
+}
+END_TEST
+
+/* What was put back is handed out before anything new is allocated. */
+START_TEST(reuse)
+{
+	struct pool p;
+	struct pool_slab *slabs;
+	void *a;
+
+	pool_init(&p, 100, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		objects[i] = pool_get(&p);
+	slabs = p.slabs;
+	for (size_t i = 0; i < MANY; i++)
+		pool_put(&p, objects[i]);
+	for (size_t i = 0; i < MANY; i++)
+		objects[i] = pool_get(&p);
+	ck_assert_ptr_eq(p.slabs, slabs);
+	a = objects[17];
+	pool_put(&p, a);
+	ck_assert_ptr_eq(pool_get(&p), a);
+	for (size_t i = 0; i < MANY; i++)
+		pool_put(&p, objects[i]);
+	pool_fini(&p);
+}
+END_TEST
+
+/* A size whose slab cannot even be expressed. */
+START_TEST(absurd_size)
+{
+	struct pool p;
+
+	pool_init(&p, SIZE_MAX - 40, 10);
+	ck_assert_ptr_null(pool_get(&p));
+	ck_assert_uint_eq(p.full, 1);
+	ck_assert_uint_eq(p.used, 0);
+	pool_fini(&p);
+}
+END_TEST
+
+Suite *
+pool_suite(void)
+{
+	Suite *s = suite_create("pool");
+	TCase *tc = tcase_create("pool");
+
+	tcase_add_test(tc, cap);
+	tcase_add_test(tc, apart);
+	tcase_add_test(tc, reuse);
+	tcase_add_test(tc, absurd_size);
+	suite_add_tcase(s, tc);
+	return s;
+}

@@ -1,0 +1,17 @@
+#include "unit.h"
+
+#include <stdlib.h>
+
+int
+unit_main(Suite *(*const *suites)(void), size_t n)
+{
+	SRunner *sr = srunner_create(NULL);
+	int failed;
+
+	for (size_t i = 0; i < n; i++)
+		srunner_add_suite(sr, suites[i]());
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
