@@ -1,0 +1,102 @@
+/*
+ * emit: the writing half of the codec.
+ *
+ *	 0                   1                   2                   3
+ *	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *	|Ver| T |  TKL  |     Code      |          Message ID           |
+ *	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *	| Token length (0-2), Token, Options, 0xff and Payload if any ...
+ *
+ * Option delta, option length and token length share one way of writing a
+ * number: a nibble and up to two octets behind.
+ */
+#include "coap/emit.h"
+
+#include <assert.h>
+
+enum {
+	VERSION = 1 << 6,
+	EXT8 = 13,		/* first number that takes one more octet */
+	EXT16 = 269,		/* ... and two */
+	EXT_MAX = 65535 + 269,
+};
+
+static uint8_t
+nibble(size_t v)
+{
+	if (v < EXT8)
+		return (uint8_t)v;
+	return v < EXT16 ? 13 : 14;
+}
+
+/* What follows the nibble of V. */
+static void
+put_ext(struct writer *w, size_t v)
+{
+	if (v >= EXT16)
+		writer_u16(w, (uint16_t)(v - EXT16));
+	else if (v >= EXT8)
+		writer_u8(w, (uint8_t)(v - EXT8));
+}
+
+void
+coap_put_opt(struct coap_optw *o, uint16_t number, struct span value)
+{
+	unsigned delta;
+
+	assert(number >= o->last);
+	delta = (unsigned)number - o->last;
+	if (value.n > EXT_MAX) {
+		o->w->full = true;
+		return;
+	}
+	writer_u8(o->w, (uint8_t)(nibble(delta) << 4 | nibble(value.n)));
+	put_ext(o->w, delta);
+	put_ext(o->w, value.n);
+	writer_span_put(o->w, value);
+	o->last = number;
+}
+
+void
+coap_put_uint(struct coap_optw *o, uint16_t number, uint32_t v)
+{
+	uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16),
+		(uint8_t)(v >> 8), (uint8_t)v };
+	size_t skip = 0;
+
+	while (skip < sizeof(b) && b[skip] == 0)
+		skip++;
+	coap_put_opt(o, number, span_make(b + skip, sizeof(b) - skip));
+}
+
+size_t
+coap_emit(uint8_t *out, size_t cap, const struct coap_head *h,
+    struct span opts, struct span payload)
+{
+	struct writer w = writer_make(out, cap);
+
+	if (h->token.n > EXT_MAX)
+		return 0;
+	writer_u8(&w, (uint8_t)(VERSION | (h->type & 3) << 4 |
+	    nibble(h->token.n)));
+	writer_u8(&w, h->code);
+	writer_u16(&w, h->mid);
+	put_ext(&w, h->token.n);
+	writer_span_put(&w, h->token);
+	writer_span_put(&w, opts);
+	if (payload.n > 0) {
+		writer_u8(&w, 0xff);
+		writer_span_put(&w, payload);
+	}
+	return w.full ? 0 : writer_len(&w);
+}
+
+void
+coap_emit_empty(uint8_t out[4], uint8_t type, uint16_t mid)
+{
+	out[0] = (uint8_t)(VERSION | (type & 3) << 4);
+	out[1] = COAP_EMPTY;
+	out[2] = (uint8_t)(mid >> 8);
+	out[3] = (uint8_t)mid;
+}

@@ -1,0 +1,78 @@
+/*
+ * msg: a datagram parsed once, in place.
+ *
+ * coap_parse() makes one pass over the datagram, checks every option against
+ * the registry and leaves facts (which options are present, whether any is
+ * unknown) and views into the datagram. Later stages read the facts; nobody
+ * validates again. Options are visited with an iterator: a proxied message has
+ * about ten, and a scan of ten is faster than any index.
+ */
+#ifndef COAP_MSG_H
+#define COAP_MSG_H
+
+#include "base/span.h"
+#include "coap/code.h"
+#include "coap/option.h"
+
+enum coap_type { COAP_CON, COAP_NON, COAP_ACK, COAP_RST };
+
+enum { COAP_TOKEN_MAX = 64 };	/* longest token accepted (RFC 8974, MSG-49) */
+
+struct coap_msg {
+	uint8_t type;		/* enum coap_type */
+	uint8_t code;
+	uint16_t mid;
+	struct span token;
+	struct span opts;	/* wire encoding, without the payload marker */
+	struct span payload;	/* empty where the code has none (MSG-20) */
+	uint64_t has;		/* coap_opt_bit() of each recognised option */
+	uint32_t unknown_critical;	/* number of the first such, or 0 */
+	uint32_t unknown_unsafe;	/* likewise; critical or elective */
+};
+
+enum coap_parse {
+	COAP_PARSE_OK,
+	COAP_PARSE_IGNORE,	/* too short or another version: no trace */
+	COAP_PARSE_BAD,		/* message format error: type, code and mid are
+				 * valid; the token too when token.p != NULL */
+};
+
+/* Parses DATAGRAM (RFC 7252 3; RFC 8974 2.1). M borrows from it. Recognised
+ * means: in the registry with a duty, of a legal length (MSG-17), the first
+ * of its kind unless repeatable (MSG-18), defined for the code (MSG-19). */
+enum coap_parse coap_parse(struct coap_msg *m, struct span datagram);
+
+/* Fills opts, has, unknown_* of M, whose code is set, from encoded options:
+ * the second half of coap_parse(), for options that come from elsewhere.
+ * False on a format error. OPTS must not contain a payload marker. */
+bool coap_parse_opts(struct coap_msg *m, struct span opts);
+
+struct coap_opt_iter {
+	const uint8_t *cur, *end;
+	uint8_t code;		/* of the message */
+	uint16_t number;
+	struct span value;
+	const struct coap_opt_def *def;	/* NULL: counts as unrecognised */
+	uint32_t seen;		/* number of the option before, or UINT32_MAX */
+};
+
+/* Options of M in order; M was parsed. */
+void coap_opts(struct coap_opt_iter *it, const struct coap_msg *m);
+
+/* Moves to the next option; false at the end. */
+bool coap_opts_next(struct coap_opt_iter *it);
+
+/* Whether M has a recognised option NUMBER (a registered one). */
+bool coap_has(const struct coap_msg *m, uint16_t number);
+
+/* The value of the first recognised option NUMBER; false when there is none. */
+bool coap_get(const struct coap_msg *m, uint16_t number, struct span *value);
+
+/* Likewise for a uint. */
+bool coap_get_uint(const struct coap_msg *m, uint16_t number, uint32_t *v);
+
+/* Big-endian value of at most 4 octets; leading zeros are fine (RFC 7252
+ * 3.2). */
+uint32_t coap_uint(struct span value);
+
+#endif
