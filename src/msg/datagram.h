@@ -1,0 +1,125 @@
+/*
+ * datagram: the message layer of CoAP over UDP (RFC 7252 4), without sockets
+ * and without a clock.
+ *
+ * Datagrams and the time come in; datagrams leave through ops->send and
+ * deadlines go into the caller's wheel. One struct dgram serves all sockets of
+ * one side: the server side has a table of peers, the client side brings the
+ * peer of the socket.
+ *
+ *	datagram -> dgram_input() -> ops->request    -> dgram_reply()
+ *	                          -> ops->response   <- dgram_request()
+ *	                          -> ops->failed
+ *
+ * What the user never sees: duplicates, ACKs, pings, malformed messages,
+ * unexpected responses, repetitions.
+ */
+#ifndef MSG_DATAGRAM_H
+#define MSG_DATAGRAM_H
+
+#include "coap/emit.h"
+#include "coap/msg.h"
+#include "msg/params.h"
+#include "msg/peer.h"
+#include "msg/received.h"
+#include "msg/sent.h"
+
+struct dgram;
+
+/* A request of ours and the response to come. */
+struct exchange {
+	struct sent sent;
+	struct table_node node;	/* by token */
+	uint8_t token[8];
+	void *user;
+};
+
+enum dgram_fail {
+	DGRAM_TIMEOUT,		/* no ACK after the last copy */
+	DGRAM_RESET,		/* RST */
+	DGRAM_BAD_RESPONSE,	/* an answer that cannot be understood */
+};
+
+/* Both upcalls on an exchange end it: its octets (x->sent.buf) may still be
+ * read, and it is gone when they return. */
+struct dgram_ops {
+	/* Sends B to P through P->io; borrows B (takes a reference of its own
+	 * to keep it). */
+	void (*send)(struct peer *p, struct buf *b);
+	/* A new request, to be answered with dgram_reply() or given up with
+	 * dgram_ignore(), now or later. NULL: requests are rejected. */
+	void (*request)(void *user, struct received *r,
+	    const struct coap_msg *m, uint64_t now);
+	/* The response to X. M borrows from the datagram. False: it cannot be
+	 * processed, and is rejected where it came as a CON (PRX-38). */
+	bool (*response)(void *user, struct exchange *x,
+	    const struct coap_msg *m, uint64_t now);
+	void (*failed)(void *user, struct exchange *x, enum dgram_fail why,
+	    uint64_t now);
+};
+
+struct dgram_stats {
+	uint64_t rx_ignored;	/* too short, other version */
+	uint64_t rx_malformed;
+	uint64_t rx_unexpected;	/* responses nobody waits for, wrong peer */
+	uint64_t rx_pings;
+	uint64_t rx_reset, tx_reset;
+	uint64_t retransmissions;
+	uint64_t timeouts;
+	uint64_t empty_acks;
+	uint64_t no_mid;	/* all Message IDs of a peer leased */
+	uint64_t full;		/* exchanges or buffers at their limit */
+};
+
+/* A message layer on TIMERS, with datagrams from BUFS. PARAMS, TIMERS, BUFS and
+ * RND are borrowed for its life. NULL without memory. */
+struct dgram *dgram_new(const struct dgram_ops *ops, void *user,
+    const struct msg_params *params, struct timers *timers,
+    struct buf_pool *bufs, struct rand *rnd);
+
+/* Forgets everything; no upcall. Peers may be freed afterwards. */
+void dgram_free(struct dgram *d);
+
+/* The table of peers, for the server side. */
+struct peers *dgram_peers(struct dgram *d);
+
+const struct dgram_stats *dgram_stats(const struct dgram *d);
+const struct received_stats *dgram_received_stats(const struct dgram *d);
+
+/* Records and exchanges in the tables now. */
+size_t dgram_received_count(const struct dgram *d);
+size_t dgram_sent_count(const struct dgram *d);
+
+/* A datagram from P. MULTICAST: it was sent to a group, so it is ignored
+ * (MSG-83, MSG-84). */
+void dgram_input(struct dgram *d, struct peer *p, struct span datagram,
+    bool multicast, uint64_t now);
+
+/* What a message says; everything else of it is the message layer's. OPTS are
+ * encoded from 0 (coap/emit.h). All borrowed. */
+struct dgram_out {
+	uint8_t type;		/* requests only: CON or NON */
+	uint8_t code;
+	struct span opts, payload;
+};
+
+/* Answers R with OUT under TOKEN; piggybacked, separate CON or NON as the
+ * request and what has been sent so far demand (RFC 7252 5.2). R must not be
+ * used afterwards. False when there is no buffer or Message ID: the client's
+ * repetition will ask again where that is safe. */
+bool dgram_reply(struct dgram *d, struct received *r,
+    const struct dgram_out *out, struct span token, uint64_t now);
+
+/* R gets no response; a CON gets its empty ACK at once. */
+void dgram_ignore(struct dgram *d, struct received *r, uint64_t now);
+
+/* Sends the request OUT to P, with a Message ID and a token of its own. USER
+ * comes back in the upcalls. NULL when a limit is hit: *BUSY says that it was
+ * P's Message IDs (another port would help). */
+struct exchange *dgram_request(struct dgram *d, struct peer *p,
+    const struct dgram_out *out, void *user, bool *busy, uint64_t now);
+
+/* Ends X without an upcall; a response that comes later is unexpected. */
+void dgram_cancel(struct dgram *d, struct exchange *x);
+
+#endif

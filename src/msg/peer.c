@@ -1,0 +1,131 @@
+/*
+ * peer: remote endpoints and the Message IDs leased towards them.
+ */
+#include "msg/peer.h"
+
+static uint32_t
+seconds_up(uint64_t ms)
+{
+	return (uint32_t)((ms + 999) / 1000);
+}
+
+void
+mids_init(struct mids *m, struct rand *rnd)
+{
+	*m = (struct mids){ .next = (uint32_t)rand_below(rnd, 65536) };
+}
+
+bool
+mids_open(const struct mids *m, uint64_t now)
+{
+	return m->open || m->free_at[m->next / MID_GROUP] <= now / 1000;
+}
+
+bool
+mids_next(struct mids *m, uint64_t now, uint64_t lifetime, uint16_t *mid)
+{
+	uint32_t group = m->next / MID_GROUP;
+
+	/* The group that the random start falls into is used in two halves;
+	 * the second one comes round like any other group. */
+	if (!mids_open(m, now))
+		return false;
+	m->open = true;
+	*mid = (uint16_t)m->next;
+	m->next = (m->next + 1) % 65536;
+	if (m->next % MID_GROUP == 0) {
+		m->free_at[group] = seconds_up(now + lifetime);
+		m->open = false;
+	}
+	return true;
+}
+
+void
+peer_init(struct peer *p, const struct addr *remote, const struct addr *local,
+    void *io, struct rand *rnd)
+{
+	*p = (struct peer){ .remote = *remote, .local = *local, .io = io };
+	p->node.hash = rand_u64(rnd);
+	list_init(&p->idle);
+	mids_init(&p->mids, rnd);
+}
+
+bool
+peers_init(struct peers *ps, size_t max, struct rand *rnd)
+{
+	*ps = (struct peers){ .rnd = rnd, .key = rand_key(rnd) };
+	list_init(&ps->idle);
+	pool_init(&ps->pool, sizeof(struct peer), max);
+	return table_init(&ps->table, 256);
+}
+
+static void
+peer_forget(struct peers *ps, struct peer *p)
+{
+	table_remove(&ps->table, &p->node);
+	list_del(&p->idle);
+	pool_put(&ps->pool, p);
+}
+
+void
+peers_fini(struct peers *ps)
+{
+	while (!list_empty(&ps->idle))
+		peer_forget(ps,
+		    CONTAINER_OF(ps->idle.next, struct peer, idle));
+	table_fini(&ps->table);
+	pool_fini(&ps->pool);
+}
+
+/* Room for one more: a new one, or that of the longest idle. */
+static struct peer *
+peer_alloc(struct peers *ps)
+{
+	struct peer *p = pool_get(&ps->pool);
+
+	if (p != NULL || list_empty(&ps->idle))
+		return p;
+	ps->evicted++;
+	peer_forget(ps, CONTAINER_OF(ps->idle.next, struct peer, idle));
+	return pool_get(&ps->pool);
+}
+
+struct peer *
+peers_get(struct peers *ps, const struct addr *remote,
+    const struct addr *local, void *io)
+{
+	struct addr pair[2] = { *remote, *local };
+	uint64_t hash = siphash(&ps->key, span_make(pair, sizeof(pair)));
+	struct table_node *n;
+	struct peer *p;
+
+	for (n = table_find(&ps->table, hash); n != NULL;
+	     n = table_find_next(n)) {
+		p = CONTAINER_OF(n, struct peer, node);
+		if (p->io == io && addr_eq(&p->remote, remote) &&
+		    addr_eq(&p->local, local))
+			return p;
+	}
+	p = peer_alloc(ps);
+	if (p == NULL)
+		return NULL;
+	peer_init(p, remote, local, io, ps->rnd);
+	p->table = ps;
+	table_insert(&ps->table, &p->node, hash);
+	list_add_tail(&ps->idle, &p->idle);
+	return p;
+}
+
+void
+peer_ref(struct peer *p)
+{
+	if (p->refs++ == 0 && p->table != NULL)
+		list_del(&p->idle);
+}
+
+void
+peer_unref(struct peer *p)
+{
+	if (--p->refs == 0 && p->table != NULL)
+		list_add_tail(&p->table->idle, &p->idle);
+}

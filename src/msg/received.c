@@ -1,0 +1,182 @@
+/*
+ * received: the duplicate table.
+ *
+ * Records being worked on are in the hash table only; answered ones are also
+ * on one of two lists in the order they expire, which is the order they were
+ * answered in, since the lifetime is one constant. So one timer serves all,
+ * and making room takes the head of a list.
+ */
+#include "msg/received.h"
+
+#include "coap/msg.h"
+
+enum { ANSWER_BUDGET = 256 };	/* octets of kept answers per record */
+
+bool
+received_init(struct received_table *t, size_t max)
+{
+	*t = (struct received_table){ .answer_max = max * ANSWER_BUDGET };
+	list_init(&t->idempotent);
+	list_init(&t->others);
+	pool_init(&t->pool, sizeof(struct received), max);
+	return table_init(&t->table, 256);
+}
+
+static void
+drop_node(struct table_node *n, void *t)
+{
+	received_drop(t, CONTAINER_OF(n, struct received, node));
+}
+
+void
+received_fini(struct received_table *t)
+{
+	table_each(&t->table, drop_node, t);
+	table_fini(&t->table);
+	pool_fini(&t->pool);
+}
+
+struct received *
+received_find(const struct received_table *t, const struct peer *p,
+    uint16_t mid)
+{
+	struct table_node *n = table_find(&t->table, peer_mid_hash(p, mid));
+
+	for (; n != NULL; n = table_find_next(n)) {
+		struct received *r = CONTAINER_OF(n, struct received, node);
+
+		if (r->peer == p && r->mid == mid)
+			return r;
+	}
+	return NULL;
+}
+
+static struct received *
+oldest(struct list *l)
+{
+	return list_empty(l) ? NULL :
+	    CONTAINER_OF(l->next, struct received, link);
+}
+
+/* Forgets the oldest answered idempotent request before its time. */
+static bool
+evict(struct received_table *t)
+{
+	struct received *r = oldest(&t->idempotent);
+
+	if (r == NULL)
+		return false;
+	t->stats.evicted++;
+	received_drop(t, r);
+	return true;
+}
+
+struct received *
+received_add(struct received_table *t, struct peer *p, uint16_t mid,
+    bool idempotent)
+{
+	struct received *r;
+
+	if (t->pool.used == t->pool.max)
+		evict(t);
+	/* Answers that must be kept have used up their budget: another POST
+	 * would be taken without protection (MSG-66). */
+	r = t->answer_octets > t->answer_max && !idempotent ? NULL :
+	    pool_get(&t->pool);
+	if (r == NULL) {
+		t->stats.refused++;
+		return NULL;
+	}
+	*r = (struct received){
+		.peer = p,
+		.mid = mid,
+		.state = RECEIVED_OPEN,
+		.idempotent = idempotent,
+		.copies = 1,
+	};
+	list_init(&r->link);
+	list_init(&r->timer.link);
+	peer_ref(p);
+	table_insert(&t->table, &r->node, peer_mid_hash(p, mid));
+	return r;
+}
+
+void
+received_orphan(struct received_table *t, struct received *r)
+{
+	table_remove(&t->table, &r->node);
+	timer_stop(&r->timer);
+	r->state = RECEIVED_ACKED;
+	r->orphan = true;
+}
+
+void
+received_done(struct received_table *t, struct received *r,
+    enum received_answer answer, struct buf *b, uint64_t now,
+    uint64_t lifetime)
+{
+	timer_stop(&r->timer);
+	if (r->orphan) {
+		received_drop(t, r);
+		return;
+	}
+	r->state = RECEIVED_REPLIED;
+	r->answer = (uint8_t)answer;
+	r->expires = (uint32_t)((now + lifetime + 999) / 1000);
+	list_add_tail(r->idempotent ? &t->idempotent : &t->others, &r->link);
+	if (answer != ANSWER_BUF)
+		return;
+	r->buf = buf_ref(b);
+	t->answer_octets += b->cap;
+	while (t->answer_octets > t->answer_max && evict(t))
+		;
+}
+
+void
+received_drop(struct received_table *t, struct received *r)
+{
+	timer_stop(&r->timer);
+	list_del(&r->link);
+	if (!r->orphan)
+		table_remove(&t->table, &r->node);
+	if (r->buf != NULL) {
+		t->answer_octets -= r->buf->cap;
+		buf_unref(r->buf);
+	}
+	peer_unref(r->peer);
+	pool_put(&t->pool, r);
+}
+
+static void
+expire_list(struct received_table *t, struct list *l, uint64_t now)
+{
+	struct received *r;
+
+	while ((r = oldest(l)) != NULL && r->expires * UINT64_C(1000) <= now)
+		received_drop(t, r);
+}
+
+void
+received_expire(struct received_table *t, uint64_t now)
+{
+	expire_list(t, &t->idempotent, now);
+	expire_list(t, &t->others, now);
+}
+
+uint64_t
+received_next(const struct received_table *t)
+{
+	const struct list *heads[] = { &t->idempotent, &t->others };
+	uint64_t next = TIMER_NEVER;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct received *r;
+
+		if (list_empty(heads[i]))
+			continue;
+		r = CONTAINER_OF(heads[i]->next, struct received, link);
+		if (r->expires * UINT64_C(1000) < next)
+			next = r->expires * UINT64_C(1000);
+	}
+	return next;
+}
