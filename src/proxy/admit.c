@@ -1,0 +1,85 @@
+/*
+ * admit: the forward role's lists.
+ *
+ * A target may be allowed by its name or by its address, but deny-to is always
+ * weighed against the address that will really be used: names resolve to
+ * whatever their owner likes.
+ */
+#include "proxy/admit.h"
+
+#include "proxy/redirect.h"
+
+enum admit_forward
+admit_forward(const struct forward_conf *f, unsigned listener,
+    const struct addr *client)
+{
+	bool here = f != NULL && f->nlisten == 0;
+
+	for (size_t i = 0; f != NULL && i < f->nlisten; i++)
+		here = here || f->listen[i] == listener;
+	if (!here)
+		return ADMIT_FORWARD_OFF;
+	return netlist_allows(&f->allow_from, &f->deny_from, client) ?
+	    ADMIT_FORWARD_YES : ADMIT_FORWARD_DENIED;
+}
+
+/* How exactly P covers T at ADDR: bits of its network; -1 when it does not;
+ * 0 for a name. Without an address a network pattern may still cover it. */
+static int
+pattern_covers(const struct uri_pattern *p, const struct target *t,
+    const struct addr *addr)
+{
+	if (p->scheme != t->scheme || (p->port != 0 && p->port != t->port))
+		return -1;
+	if (p->net.n == 0)
+		return host_pattern_match(&p->host, &t->host) ? 0 : -1;
+	return addr != NULL ? netlist_match(&p->net, addr) : 0;
+}
+
+static int
+patterns_cover(const struct uri_pattern *v, size_t n, const struct target *t,
+    const struct addr *addr)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < n; i++) {
+		int bits = pattern_covers(&v[i], t, addr);
+
+		if (bits > best)
+			best = bits;
+	}
+	return best;
+}
+
+/* A pattern that denies by name needs no address; one by network does. */
+static bool
+pattern_denies(const struct forward_conf *f, const struct target *t,
+    const struct addr *addr)
+{
+	for (size_t i = 0; i < f->ndeny_uri; i++) {
+		const struct uri_pattern *p = &f->deny_uri[i];
+
+		if ((p->net.n == 0 || addr != NULL) &&
+		    pattern_covers(p, t, addr) >= 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+admit_target(const struct forward_conf *f, const struct target *t,
+    const struct addr *addr)
+{
+	int allowed = patterns_cover(f->allow_uri, f->nallow_uri, t, addr);
+	int denied, net;
+
+	if (pattern_denies(f, t, addr))
+		return false;
+	if (addr == NULL)
+		return allowed >= 0 || f->allow_to.n > 0;
+	net = netlist_match(&f->allow_to, addr);
+	if (net > allowed)
+		allowed = net;
+	denied = netlist_match(&f->deny_to, addr);
+	return allowed >= 0 && allowed >= denied;
+}

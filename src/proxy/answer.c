@@ -1,0 +1,130 @@
+/*
+ * answer: the way out of the proxy, for whatever reason.
+ *
+ * Every request ends in answer() or answer_none(), once.
+ */
+#include "proxy/core.h"
+#include "proxy/local.h"
+
+enum {
+	ERROR_MAX_AGE = 5,	/* seconds on errors that may pass (PRX-49) */
+	TEXT_MAX = 100,		/* diagnostic text (PRX-48) */
+};
+
+static void
+request_finish(struct proxy *p, struct request *r)
+{
+	r->state = REQUEST_DONE;
+	list_del(&r->link);
+	arena_reset(&r->arena, ARENA_LIMIT);
+	if (!r->spare)
+		pool_put(&p->requests, r);
+}
+
+enum verdict
+answer(struct proxy *p, struct request *r, const struct reply *reply)
+{
+	r->front->reply(r, reply, p->now);
+	request_finish(p, r);
+	return REPLIED;
+}
+
+enum verdict
+answer_error(struct proxy *p, struct request *r, uint8_t code,
+    const char *text)
+{
+	uint8_t space[8];
+	struct writer w = writer_make(space, sizeof(space));
+	struct coap_optw o = coap_optw(&w);
+	struct reply reply = { .code = code, .payload = span_str(text) };
+
+	if (reply.payload.n > TEXT_MAX)
+		reply.payload.n = TEXT_MAX;
+	if (code == COAP_502 || code == COAP_503 || code == COAP_504)
+		coap_put_uint(&o, COAP_OPT_MAX_AGE, ERROR_MAX_AGE);
+	reply.opts = writer_span(&w);
+	return answer(p, r, &reply);
+}
+
+enum verdict
+answer_full(struct proxy *p, struct request *r)
+{
+	p->stats.full++;
+	return answer_error(p, r, COAP_503, "proxy is busy");
+}
+
+void
+answer_none(struct proxy *p, struct request *r)
+{
+	r->front->drop(r, p->now);
+	request_finish(p, r);
+}
+
+struct redirect_query
+query_of(const struct request *r)
+{
+	return (struct redirect_query){
+		.msg = &r->msg,
+		.host = r->route.uri.host,
+		.client = r->in->client,
+		.listener = r->in->listener,
+	};
+}
+
+enum verdict
+answer_own(struct proxy *p, struct request *r)
+{
+	struct redirect_query q = query_of(r);
+	struct span etag = span_make(&p->etag, 8);
+	struct reply reply;
+
+	p->stats.local++;
+	local_answer(&reply, &q, p->conf->rules, etag, p->text);
+	return answer(p, r, &reply);
+}
+
+static const struct fetch_error {
+	uint8_t code;
+	const char *text;
+} fetch_errors[] = {
+	[FETCH_TIMEOUT] = { COAP_504, "no answer in time" },
+	[FETCH_RESET] = { COAP_502, "reset by the next hop" },
+	[FETCH_UNREACHABLE] = { COAP_502, "next hop unreachable" },
+	[FETCH_BAD_RESPONSE] = { COAP_502, "unusable answer" },
+	[FETCH_NO_NAME] = { COAP_502, "name does not resolve" },
+	[FETCH_NO_RESOLVER] = { COAP_504, "name not resolved in time" },
+	[FETCH_BUSY] = { COAP_503, "proxy is busy" },
+	[FETCH_REFUSED] = { COAP_505, "target not allowed" },
+	[FETCH_SELF] = { COAP_505, "target not allowed" },
+};
+
+enum verdict
+answer_failure(struct proxy *p, struct request *r, enum fetch_fail why)
+{
+	/* A name that turned out to be us (PRX-04). One that does so when the
+	 * request is repeated finds nothing of it kept. */
+	if (why == FETCH_SELF && r->in != NULL) {
+		r->role = ROLE_OWN;
+		return answer_own(p, r);
+	}
+	return answer_error(p, r, fetch_errors[why].code,
+	    fetch_errors[why].text);
+}
+
+void
+count_failure(struct proxy *p, enum fetch_fail why)
+{
+	uint64_t *const counters[] = {
+		[FETCH_TIMEOUT] = &p->stats.timeouts,
+		[FETCH_RESET] = &p->stats.unreachable,
+		[FETCH_UNREACHABLE] = &p->stats.unreachable,
+		[FETCH_BAD_RESPONSE] = &p->stats.bad_responses,
+		[FETCH_NO_NAME] = &p->stats.unreachable,
+		[FETCH_NO_RESOLVER] = &p->stats.timeouts,
+		[FETCH_BUSY] = &p->stats.full,
+		[FETCH_REFUSED] = &p->stats.refused,
+		[FETCH_SELF] = &p->stats.local,
+	};
+
+	++*counters[why];
+}

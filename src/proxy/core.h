@@ -1,0 +1,83 @@
+/*
+ * core: struct proxy, and what its three parts call of each other.
+ *
+ * Private to proxy.c (the way in), respond.c (the way back) and answer.c (the
+ * way out).
+ */
+#ifndef PROXY_CORE_H
+#define PROXY_CORE_H
+
+#include "base/pool.h"
+#include "proxy/fetch.h"
+#include "proxy/proxy.h"
+#include "proxy/redirect.h"
+#include "proxy/request.h"
+
+enum {
+	OPTS_MAX = 2048,	/* encoded options of one message */
+	ARENA_LIMIT = 8192,	/* octets one request or fetch may keep */
+	MESSAGE_MAX = 1152,	/* RFC 7252 4.6 */
+};
+
+struct proxy {
+	const struct proxy_conf *conf;
+	const struct self *self;
+	struct timers *timers;
+	const struct upstream_ops *up;
+	void *up_self;
+	struct pool requests, fetches;
+	struct list waiting;		/* fetches under way */
+	struct request spare;
+	struct siphash_key tag_key;
+	uint64_t etag;			/* of our own resources */
+	bool draining;
+	uint64_t now;			/* of the call being served */
+	struct proxy_stats stats;
+	/* Scratch of the request in the stages; never kept. */
+	uint8_t host[COAP_HOST_MAX];
+	uint8_t expanded[OPTS_MAX];
+	uint8_t opts[OPTS_MAX];
+	uint8_t text[MESSAGE_MAX];
+};
+
+enum verdict {
+	NEXT,			/* on to the next stage */
+	WAIT,			/* for an origin */
+	REPLIED,		/* the request is answered, and gone */
+};
+
+/* Answers R, which is gone then. REPLIED, for the stages to return. */
+enum verdict answer(struct proxy *p, struct request *r,
+    const struct reply *reply);
+
+/* Answers R with an error of our own: short text without Content-Format
+ * (PRX-48), a small Max-Age where it may pass (PRX-49). */
+enum verdict answer_error(struct proxy *p, struct request *r, uint8_t code,
+    const char *text);
+
+/* Answers R with 5.03, counted. */
+enum verdict answer_full(struct proxy *p, struct request *r);
+
+/* Answers R as a request for the proxy itself. */
+enum verdict answer_own(struct proxy *p, struct request *r);
+
+/* Answers R, whose fetch failed for the reason WHY. */
+enum verdict answer_failure(struct proxy *p, struct request *r,
+    enum fetch_fail why);
+
+/* R gets no answer; it is gone then. */
+void answer_none(struct proxy *p, struct request *r);
+
+/* Counts a failed fetch. */
+void count_failure(struct proxy *p, enum fetch_fail why);
+
+/* What the rules look at in R. */
+struct redirect_query query_of(const struct request *r);
+
+/* The first request that waits for F, or NULL. */
+struct request *fetch_waiter(struct fetch *f);
+
+/* Frees F, for which nobody waits any more. */
+void fetch_free(struct proxy *p, struct fetch *f);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * fetch: keeping what a back end may still need.
+ */
+#include "proxy/fetch.h"
+
+bool
+fetch_keep(struct fetch *f, bool octets)
+{
+	if (!route_keep(&f->route, &f->arena))
+		return false;
+	if (octets)
+		return arena_dup(&f->arena, f->opts, &f->opts) &&
+		    arena_dup(&f->arena, f->payload, &f->payload);
+	f->opts = f->payload = SPAN_LIT("");
+	return true;
+}

@@ -1,0 +1,56 @@
+/*
+ * fetch: one conversation with an origin, and who waits for it.
+ *
+ * A back end (upstream/, later others) carries it out: it sends f->out to
+ * f->route.hop and calls fetch_response() or fetch_failed() once.
+ */
+#ifndef PROXY_FETCH_H
+#define PROXY_FETCH_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/timer.h"
+#include "coap/msg.h"
+#include "proxy/route.h"
+#include "proxy/upstream.h"
+
+struct proxy;
+
+struct fetch {
+	struct list waiters;	/* struct request.link */
+	struct list link;	/* in the proxy's list */
+	struct proxy *proxy;
+	struct timer deadline;
+	struct route route;
+	/* The request to send: valid until ops->send() returns, or, when it
+	 * returned UPSTREAM_WAIT, until the fetch ends. */
+	uint8_t type;		/* COAP_CON or COAP_NON */
+	uint8_t code;
+	bool hop_added;		/* P inserted Hop-Limit (PRX-51) */
+	bool block1;		/* the request has Block1 */
+	struct span opts, payload;
+	void *up;		/* the back end's own */
+	struct arena arena;
+};
+
+/* Copies what F borrows for its request into its arena: the host names, and
+ * with OCTETS the request itself. False without memory. */
+bool fetch_keep(struct fetch *f, bool octets)
+    __attribute__((warn_unused_result));
+
+enum fetch_verdict { FETCH_GO, FETCH_IS_REFUSED, FETCH_IS_SELF };
+
+/* Whether F may be sent to A, the address its target turned out to have
+ * (ATK-18): asked for every address before anything is sent to it. */
+enum fetch_verdict fetch_check(const struct fetch *f, const struct addr *a);
+
+/* F is answered by M, whose octets are borrowed. SENT is the datagram that F
+ * went out as. False when M cannot be processed: the client got 5.02. F may be
+ * gone, or under way again, on return. */
+bool fetch_response(struct fetch *f, const struct coap_msg *m,
+    struct span sent, uint64_t now);
+
+/* F ends without an answer; it is gone on return. */
+void fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * front: how an answer reaches whoever asked.
+ *
+ * The CoAP server implements it; any other way in (HTTP, streams) will too.
+ * The proxy calls exactly one of these once for every request it was given.
+ */
+#ifndef PROXY_FRONT_H
+#define PROXY_FRONT_H
+
+#include "base/addr.h"
+#include "coap/uri.h"
+#include "proxy/reply.h"
+
+struct request;
+
+struct front_ops {
+	/* Answers R; R->front_ctx and R->msg.token are valid. */
+	void (*reply)(struct request *r, const struct reply *reply,
+	    uint64_t now);
+	/* R gets no answer: the proxy is going down. */
+	void (*drop)(struct request *r, uint64_t now);
+};
+
+/* A request as a front end hands it over; borrowed until proxy_handle()
+ * returns. */
+struct inbound {
+	const struct front_ops *front;
+	void *front_ctx;
+	const struct addr *client;
+	const struct addr *local;	/* where it was sent to */
+	unsigned listener;		/* index in the configuration */
+	enum coap_scheme scheme;	/* of the listener */
+	const struct coap_msg *msg;
+};
+
+#endif

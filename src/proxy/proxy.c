@@ -1,0 +1,420 @@
+/*
+ * proxy: the stages of a request.
+ *
+ *	proxy_handle -> admit > classify > redirect > local > fetch -> WAIT
+ *
+ * Each stage is an adaptor: it calls a module that knows nothing of stages and
+ * turns what that says into a verdict.
+ */
+#include "proxy/proxy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "proxy/admit.h"
+#include "proxy/classify.h"
+#include "proxy/core.h"
+#include "proxy/relay.h"
+#include "proxy/rewrite.h"
+
+/* ---- stages ---- */
+
+static enum verdict
+stage_admit(struct proxy *p, struct request *r)
+{
+	const struct access *a = &p->conf->access[r->in->listener];
+
+	if (r->spare || p->draining)
+		return answer_full(p, r);
+	if (netlist_allows(&a->allow_from, &a->deny_from, r->in->client))
+		return NEXT;
+	p->stats.refused++;
+	return answer_error(p, r, COAP_403, "not for this client");
+}
+
+static enum verdict
+stage_classify(struct proxy *p, struct request *r)
+{
+	struct writer w = writer_make(p->expanded, sizeof(p->expanded));
+	struct classified c;
+
+	classify_request(&c, r->in, p->self, p->conf->forward, p->host, &w);
+	if (c.error != 0) {
+		if (c.error == COAP_403 || c.error == COAP_505)
+			p->stats.refused++;
+		return answer_error(p, r, c.error, c.why);
+	}
+	r->role = c.role;
+	r->msg = c.msg;
+	r->route.uri = c.uri;
+	return NEXT;
+}
+
+static void
+route_by_rule(struct request *r, const struct rule *rule,
+    const struct path *strip)
+{
+	r->route.rule = rule;
+	r->route.hop = rule->to;
+	r->route.as_proxy = rule->as_proxy;
+	r->route.strip = strip;
+	r->route.confirmable = rule->confirmable;
+	r->route.timeout_ms = rule->timeout_ms;
+}
+
+static void
+route_forward(struct request *r, const struct forward_conf *f)
+{
+	r->route.hop = f->has_via ? f->via : r->route.uri;
+	r->route.as_proxy = f->has_via;
+	r->route.confirmable = f->confirmable;
+	r->route.timeout_ms = f->timeout_ms;
+}
+
+/* What no rule takes: a forward request goes to its own target, anything else
+ * is for the proxy's own resources. */
+static enum verdict
+no_rule(struct proxy *p, struct request *r)
+{
+	const struct target *uri = &r->route.uri;
+
+	if (r->role == ROLE_REVERSE)
+		r->role = ROLE_OWN;
+	if (r->role == ROLE_OWN)
+		return NEXT;
+	if (!admit_target(p->conf->forward, uri,
+		uri->host.literal ? &uri->host.addr : NULL)) {
+		p->stats.refused++;
+		return answer_error(p, r, COAP_505, "target not allowed");
+	}
+	route_forward(r, p->conf->forward);
+	return NEXT;
+}
+
+static enum verdict
+stage_redirect(struct proxy *p, struct request *r)
+{
+	struct redirect_query q = query_of(r);
+	const struct path *strip;
+	const struct rule *rule;
+
+	r->route.forward = r->role == ROLE_FORWARD ? p->conf->forward : NULL;
+	/* A forward request is no business of the rules (PRX-10) unless the
+	 * operator says so. */
+	if (r->role == ROLE_OWN ||
+	    (r->role == ROLE_FORWARD && !p->conf->forward->routes))
+		return no_rule(p, r);
+	switch (redirect_find(p->conf->rules, &q, &rule, &strip)) {
+	case REDIRECT_RULE:
+		route_by_rule(r, rule, strip);
+		return NEXT;
+	case REDIRECT_DENIED:
+		p->stats.refused++;
+		return answer_error(p, r, COAP_403, "not for this client");
+	case REDIRECT_METHOD:
+		if (r->role == ROLE_REVERSE)
+			return answer_error(p, r, COAP_405, "");
+		break;
+	case REDIRECT_NONE:
+		break;
+	}
+	return no_rule(p, r);
+}
+
+static enum verdict
+stage_local(struct proxy *p, struct request *r)
+{
+	const struct rule *rule = r->route.rule;
+	struct reply reply;
+
+	if (r->role == ROLE_OWN)
+		return answer_own(p, r);
+	if (rule == NULL || rule->action != RULE_REPLY)
+		return NEXT;
+	p->stats.local++;
+	reply = (struct reply){ .code = rule->reply_code,
+		.payload = rule->reply_text };
+	return answer(p, r, &reply);
+}
+
+/* PRX-55, PRX-56: one less than received, or the configured value. 0 when it
+ * is used up; -1 when none is sent. */
+static int
+next_hop_limit(const struct proxy *p, const struct coap_msg *m)
+{
+	uint32_t v;
+
+	if (coap_get_uint(m, COAP_OPT_HOP_LIMIT, &v))
+		return (int)v - 1;
+	return p->conf->hop_limit == 0 ? -1 : (int)p->conf->hop_limit;
+}
+
+static enum verdict
+hop_limit_used_up(struct proxy *p, struct request *r)
+{
+	static struct log_limit limit;
+	struct reply reply = { .code = COAP_508,
+		.payload = span_str(p->conf->name) };
+
+	p->stats.hop_limit++;
+	log_limited(&limit, p->now, LOG_WARN, NULL,
+	    "hop limit used up: is there a loop?");
+	return answer(p, r, &reply);
+}
+
+static enum verdict
+unsafe_option(struct proxy *p, struct request *r)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "unsafe option %u",
+	    (unsigned)r->msg.unknown_unsafe);
+	return answer_error(p, r, COAP_402, text);
+}
+
+static uint8_t
+message_type(const struct request *r)
+{
+	switch (r->route.confirmable) {
+	case CONFIRMABLE_ALWAYS:
+		return COAP_CON;
+	case CONFIRMABLE_NEVER:
+		return COAP_NON;
+	case CONFIRMABLE_AS_CLIENT:
+		break;
+	}
+	return r->msg.type;
+}
+
+static void
+deadline_fire(struct timer *t, uint64_t now)
+{
+	struct fetch *f = CONTAINER_OF(t, struct fetch, deadline);
+
+	f->proxy->up->cancel(f->proxy->up_self, f);
+	fetch_failed(f, FETCH_TIMEOUT, now);
+}
+
+static struct fetch *
+fetch_new(struct proxy *p, const struct request *r)
+{
+	struct fetch *f = pool_get(&p->fetches);
+
+	if (f == NULL)
+		return NULL;
+	list_init(&f->waiters);
+	list_init(&f->link);
+	f->proxy = p;
+	timer_init(&f->deadline, deadline_fire);
+	f->route = r->route;
+	f->type = message_type(r);
+	f->code = r->msg.code;
+	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);
+	f->payload = r->msg.payload;
+	f->up = NULL;
+	arena_init(&f->arena, ARENA_LIMIT);
+	return f;
+}
+
+/* Writes the request for the next hop into scratch. */
+static enum rewrite_result
+fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
+    uint8_t hop_limit)
+{
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
+	uint8_t tag[RELAY_TAG_LEN];
+	struct rewrite_request rw;
+	enum rewrite_result result;
+
+	rewrite_authority(&rw, &r->route, &r->msg);
+	rw.hop_limit = hop_limit;
+	if (relay_needs_tag(&r->msg)) {
+		relay_tag(&p->tag_key, r->in->client, r->in->local, tag);
+		rw.tag = span_make(tag, sizeof(tag));
+	}
+	result = rewrite_request(&rw, &r->msg, &w);
+	f->opts = writer_span(&w);
+	f->hop_added = hop_limit != 0 &&
+	    !coap_has(&r->msg, COAP_OPT_HOP_LIMIT);
+	return result;
+}
+
+/* F is on its way; R waits for it. */
+static enum verdict
+wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
+{
+	if (!fetch_keep(f, octets) ||
+	    !request_keep(r, octets ? KEEP_ALL : KEEP_TOKEN)) {
+		p->up->cancel(p->up_self, f);
+		fetch_free(p, f);
+		return answer_full(p, r);
+	}
+	p->stats.fetches++;
+	r->fetch = f;
+	r->state = REQUEST_WAITING;
+	list_add_tail(&f->waiters, &r->link);
+	list_add_tail(&p->waiting, &f->link);
+	timer_start(p->timers, &f->deadline, p->now + r->route.timeout_ms);
+	return WAIT;
+}
+
+static enum verdict
+send_fetch(struct proxy *p, struct request *r, struct fetch *f)
+{
+	enum fetch_fail why = FETCH_BUSY;
+	enum upstream_send s = p->up->send(p->up_self, f, &why, p->now);
+
+	if (s != UPSTREAM_FAILED)
+		return wait_for(p, r, f, s == UPSTREAM_WAIT);
+	fetch_free(p, f);
+	count_failure(p, why);
+	return answer_failure(p, r, why);
+}
+
+static enum verdict
+stage_fetch(struct proxy *p, struct request *r)
+{
+	int hop_limit = next_hop_limit(p, &r->msg);
+	struct fetch *f;
+
+	if (r->msg.unknown_unsafe != 0)
+		return unsafe_option(p, r);	/* PRX-32 */
+	if (hop_limit == 0)
+		return hop_limit_used_up(p, r);
+	f = fetch_new(p, r);
+	if (f == NULL)
+		return answer_full(p, r);
+	switch (fetch_write(p, f, r, hop_limit < 0 ? 0 : (uint8_t)hop_limit)) {
+	case REWRITE_OK:
+		return send_fetch(p, r, f);
+	case REWRITE_BAD_PATH:
+		fetch_free(p, f);
+		return answer_error(p, r, COAP_402, "bad Uri-Path");
+	case REWRITE_TOO_LARGE:
+		break;
+	}
+	fetch_free(p, f);
+	return answer_error(p, r, COAP_413, "options too long");
+}
+
+static const struct stage {
+	const char *name;
+	enum verdict (*run)(struct proxy *, struct request *);
+} stages[] = {
+	{ "admit", stage_admit },	/* may this client ask anything? */
+	{ "classify", stage_classify },	/* legal; forward, reverse or own */
+	{ "redirect", stage_redirect },	/* rule chain -> route */
+	{ "local", stage_local },	/* answered by the proxy itself */
+	{ "fetch", stage_fetch },	/* ask the origin -> wait */
+};
+
+enum { NSTAGES = sizeof(stages) / sizeof(stages[0]) };
+
+static struct request *
+request_new(struct proxy *p, const struct inbound *in)
+{
+	struct request *r = pool_get(&p->requests);
+	bool spare = r == NULL;
+
+	if (spare)
+		r = &p->spare;
+	list_init(&r->link);
+	r->proxy = p;
+	r->front = in->front;
+	r->front_ctx = in->front_ctx;
+	r->in = in;
+	r->msg = *in->msg;
+	r->route = (struct route){ 0 };
+	r->fetch = NULL;
+	r->state = REQUEST_RUNNING;
+	r->role = ROLE_REVERSE;
+	r->spare = spare;
+	arena_init(&r->arena, ARENA_LIMIT);
+	return r;
+}
+
+void
+proxy_handle(struct proxy *p, const struct inbound *in, uint64_t now)
+{
+	struct request *r = request_new(p, in);
+
+	p->now = now;
+	p->stats.requests++;
+	for (size_t i = 0; i < NSTAGES; i++)
+		if (stages[i].run(p, r) != NEXT)
+			return;
+}
+
+/* ---- life ---- */
+
+struct proxy *
+proxy_new(const struct proxy_conf *conf, const struct self *self,
+    struct timers *timers, struct rand *rnd)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->conf = conf;
+	p->self = self;
+	p->timers = timers;
+	p->tag_key = rand_key(rnd);
+	p->etag = rand_u64(rnd);
+	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
+	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
+	list_init(&p->waiting);
+	return p;
+}
+
+void
+proxy_set_upstream(struct proxy *p, const struct upstream_ops *ops, void *self)
+{
+	p->up = ops;
+	p->up_self = self;
+}
+
+static void
+drop_waiters(struct proxy *p, struct fetch *f)
+{
+	struct request *r;
+
+	while ((r = fetch_waiter(f)) != NULL)
+		answer_none(p, r);
+}
+
+void
+proxy_free(struct proxy *p)
+{
+	if (p == NULL)
+		return;
+	while (!list_empty(&p->waiting)) {
+		struct fetch *f =
+		    CONTAINER_OF(p->waiting.next, struct fetch, link);
+
+		p->up->cancel(p->up_self, f);
+		drop_waiters(p, f);
+		fetch_free(p, f);
+	}
+	pool_fini(&p->requests);
+	pool_fini(&p->fetches);
+	free(p);
+}
+
+void
+proxy_drain(struct proxy *p)
+{
+	p->draining = true;
+}
+
+size_t
+proxy_waiting(const struct proxy *p)
+{
+	return p->fetches.used;
+}
+
+const struct proxy_stats *
+proxy_stats(const struct proxy *p)
+{
+	return &p->stats;
+}

@@ -1,0 +1,66 @@
+/*
+ * proxy: what happens to a request, in order.
+ *
+ * The stage table in proxy.c is the program. A request runs through the stages
+ * until one of them answers it or it has to wait for an origin; the answer
+ * comes back through fetch_response() or fetch_failed(). No sockets, no
+ * message types, no clock.
+ */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include "base/rand.h"
+#include "base/timer.h"
+#include "proxy/front.h"
+#include "proxy/self.h"
+#include "proxy/upstream.h"
+
+struct proxy;
+
+/* Borrowed for the proxy's life. */
+struct proxy_conf {
+	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
+	unsigned hop_limit;	/* inserted when missing; 0: not */
+	const struct access *access;	/* by listener */
+	size_t nlisteners;
+	const struct forward_conf *forward;	/* NULL: role off */
+	const struct rules *rules;
+	size_t max_requests;	/* waiting at a time */
+};
+
+struct proxy_stats {
+	uint64_t requests;
+	uint64_t refused;	/* by a list: 4.03, 5.05 */
+	uint64_t local;		/* answered by the proxy itself */
+	uint64_t fetches;
+	uint64_t relayed;	/* responses of origins passed on */
+	uint64_t bad_responses;
+	uint64_t timeouts;
+	uint64_t unreachable;
+	uint64_t hop_limit;	/* used up: 5.08 (PRX-64) */
+	uint64_t full;		/* a limit: 5.03 */
+};
+
+/* NULL without memory. SELF may be completed later, before requests come. */
+struct proxy *proxy_new(const struct proxy_conf *conf, const struct self *self,
+    struct timers *timers, struct rand *rnd);
+
+/* Where fetches go; before the first request. */
+void proxy_set_upstream(struct proxy *p, const struct upstream_ops *ops,
+    void *self);
+
+/* Drops every waiting request and cancels every fetch. */
+void proxy_free(struct proxy *p);
+
+/* Takes a request in. It is answered through IN->front, now or later. */
+void proxy_handle(struct proxy *p, const struct inbound *in, uint64_t now);
+
+/* From now on new requests are refused with 5.03; those waiting go on. */
+void proxy_drain(struct proxy *p);
+
+/* Requests waiting for an answer now. */
+size_t proxy_waiting(const struct proxy *p);
+
+const struct proxy_stats *proxy_stats(const struct proxy *p);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * redirect: walks the rules in the order written.
+ *
+ * The conditions are a table, so that matching and explaining cannot drift
+ * apart: a rule takes a request when no condition objects.
+ */
+#include "proxy/redirect.h"
+
+bool
+host_pattern_match(const struct host_pattern *pattern,
+    const struct coap_host *host)
+{
+	struct span tail;
+
+	if (pattern->literal || host->literal)
+		return pattern->literal && host->literal &&
+		    addr_eq(&pattern->addr, &host->addr);
+	if (!pattern->sub)
+		return span_caseeq(pattern->name, host->text);
+	/* "*.example" wants at least one octet and the dot in front. */
+	if (host->text.n < pattern->name.n + 2)
+		return false;
+	tail = span_make(host->text.p + (host->text.n - pattern->name.n),
+	    pattern->name.n);
+	return tail.p[-1] == '.' && span_caseeq(pattern->name, tail);
+}
+
+static bool
+listen_holds(const struct rule *rule, const struct redirect_query *q)
+{
+	for (size_t i = 0; i < rule->nlisten; i++)
+		if (rule->listen[i] == q->listener)
+			return true;
+	return rule->nlisten == 0;
+}
+
+static bool
+host_holds(const struct rule *rule, const struct redirect_query *q)
+{
+	for (size_t i = 0; i < rule->nhost; i++)
+		if (host_pattern_match(&rule->host[i], &q->host))
+			return true;
+	return rule->nhost == 0;
+}
+
+/* Whether the request's first segments are those of PATH: whole segments, so
+ * that /a takes /a and /a/b but not /ab. */
+static bool
+path_prefix(const struct path *path, const struct coap_msg *m)
+{
+	struct coap_opt_iter it;
+	size_t n = 0;
+
+	coap_opts(&it, m);
+	while (n < path->n && coap_opts_next(&it)) {
+		if (it.number != COAP_OPT_URI_PATH || it.def == NULL)
+			continue;
+		if (!span_eq(it.value, path->seg[n]))
+			return false;
+		n++;
+	}
+	return n == path->n;
+}
+
+/* The first path word that holds, or NULL. */
+static const struct path *
+path_match(const struct rule *rule, const struct redirect_query *q)
+{
+	for (size_t i = 0; i < rule->npath; i++)
+		if (path_prefix(&rule->path[i], q->msg))
+			return &rule->path[i];
+	return NULL;
+}
+
+static bool
+path_holds(const struct rule *rule, const struct redirect_query *q)
+{
+	return rule->npath == 0 || path_match(rule, q) != NULL;
+}
+
+static bool
+method_holds(const struct rule *rule, const struct redirect_query *q)
+{
+	return rule->methods == 0 ||
+	    (q->msg->code < 32 && (rule->methods >> q->msg->code & 1) != 0);
+}
+
+static const struct condition {
+	bool (*holds)(const struct rule *, const struct redirect_query *);
+	const char *why_not;
+} conditions[] = {
+	{ listen_holds, "another listener" },
+	{ host_holds, "host does not match" },
+	{ path_holds, "path does not match" },
+	{ method_holds, "method not among its methods" },
+};
+
+enum { NCONDITIONS = sizeof(conditions) / sizeof(conditions[0]) };
+
+/* The first condition that objects, or NULL. */
+static const struct condition *
+objection(const struct rule *rule, const struct redirect_query *q)
+{
+	for (size_t i = 0; i < NCONDITIONS; i++)
+		if (!conditions[i].holds(rule, q))
+			return &conditions[i];
+	return NULL;
+}
+
+const char *
+redirect_why_not(const struct rule *rule, const struct redirect_query *q)
+{
+	const struct condition *c = objection(rule, q);
+
+	return c != NULL ? c->why_not : NULL;
+}
+
+enum redirect_verdict
+redirect_find(const struct rules *rules, const struct redirect_query *q,
+    const struct rule **rule, const struct path **strip)
+{
+	enum redirect_verdict otherwise = REDIRECT_NONE;
+
+	*strip = NULL;
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct rule *r = &rules->v[i];
+		const struct condition *c = objection(r, q);
+
+		if (c != NULL) {
+			if (c->holds == method_holds)
+				otherwise = REDIRECT_METHOD;
+			continue;
+		}
+		*rule = r;
+		/* A refused client never falls through to a later rule. */
+		if (!netlist_allows(&r->allow_from, &r->deny_from, q->client))
+			return REDIRECT_DENIED;
+		if (r->strip && r->npath > 0)
+			*strip = path_match(r, q);
+		return REDIRECT_RULE;
+	}
+	return otherwise;
+}

@@ -1,0 +1,43 @@
+/*
+ * redirect: the redirector chain.
+ *
+ * Name-based virtual hosts, subdomains, subresources and unconditional routes
+ * are one thing: a rule with conditions. First match wins; there is no hidden
+ * specificity. Pure: the same function serves requests and "--explain".
+ */
+#ifndef PROXY_REDIRECT_H
+#define PROXY_REDIRECT_H
+
+#include "coap/msg.h"
+#include "proxy/route.h"
+
+enum redirect_verdict {
+	REDIRECT_NONE,		/* nothing matched: own resources, else 4.04 */
+	REDIRECT_RULE,		/* *RULE takes it */
+	REDIRECT_METHOD,	/* matched but for the method: 4.05 */
+	REDIRECT_DENIED,	/* *RULE refuses this client: 4.03 */
+};
+
+/* What the rules look at. */
+struct redirect_query {
+	const struct coap_msg *msg;	/* method, Uri-Path */
+	struct coap_host host;	/* Uri-Host, or the literal the request came to */
+	const struct addr *client;
+	unsigned listener;
+};
+
+/* *STRIP gets the path of RULE that matched, whose segments go; NULL without a
+ * path condition or when RULE keeps them. */
+enum redirect_verdict redirect_find(const struct rules *rules,
+    const struct redirect_query *q, const struct rule **rule, const struct path **strip);
+
+/* Why RULE does or does not take Q: "host does not match", ... for
+ * "--explain"; NULL when it takes it. */
+const char *redirect_why_not(const struct rule *rule,
+    const struct redirect_query *q);
+
+/* Whether HOST is what PATTERN means. */
+bool host_pattern_match(const struct host_pattern *pattern,
+    const struct coap_host *host);
+
+#endif

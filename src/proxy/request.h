@@ -1,0 +1,58 @@
+/*
+ * request: one client waiting for one answer.
+ *
+ * While the stages run everything is borrowed from the datagram. What has to
+ * outlive it is copied by request_keep(), the one place where that happens.
+ */
+#ifndef PROXY_REQUEST_H
+#define PROXY_REQUEST_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "proxy/front.h"
+#include "proxy/route.h"
+
+struct fetch;
+struct proxy;
+
+/* What the request asks of us, by RFC 7252 5.7. */
+enum role {
+	ROLE_REVERSE,		/* no Proxy-Uri, no Proxy-Scheme */
+	ROLE_FORWARD,
+	ROLE_OWN,		/* for the proxy itself (PRX-03, PRX-28) */
+};
+
+enum request_state {
+	REQUEST_RUNNING,	/* in the stages */
+	REQUEST_WAITING,	/* on its fetch's list of waiters */
+	REQUEST_DONE,		/* answered */
+};
+
+struct request {
+	struct list link;
+	struct proxy *proxy;
+	const struct front_ops *front;
+	void *front_ctx;
+	const struct inbound *in;	/* NULL once only the token is kept */
+	struct coap_msg msg;
+	struct route route;
+	struct fetch *fetch;		/* WAITING */
+	enum request_state state;
+	enum role role;
+	bool spare;			/* the one that refuses when all others
+					 * are in use */
+	struct arena arena;
+};
+
+enum request_keep {
+	KEEP_TOKEN,		/* the request has been sent on: to answer it
+				 * takes its token */
+	KEEP_ALL,		/* it will be looked at again */
+};
+
+/* Copies what R borrows into its arena, as WHAT says. False without memory. */
+bool request_keep(struct request *r, enum request_keep what)
+    __attribute__((warn_unused_result));
+
+#endif

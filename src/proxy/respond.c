@@ -1,0 +1,188 @@
+/*
+ * respond: the way back, from the origin to whoever waits.
+ */
+#include "base/log.h"
+#include "proxy/admit.h"
+#include "proxy/classify.h"
+#include "proxy/core.h"
+#include "proxy/rewrite.h"
+
+struct request *
+fetch_waiter(struct fetch *f)
+{
+	return list_empty(&f->waiters) ? NULL :
+	    CONTAINER_OF(f->waiters.next, struct request, link);
+}
+
+void
+fetch_free(struct proxy *p, struct fetch *f)
+{
+	timer_stop(&f->deadline);
+	list_del(&f->link);
+	arena_reset(&f->arena, 0);
+	pool_put(&p->fetches, f);
+}
+
+enum fetch_verdict
+fetch_check(const struct fetch *f, const struct addr *a)
+{
+	const struct route *route = &f->route;
+
+	if (addr_is_multicast(a))
+		return FETCH_IS_REFUSED;	/* PRX-94 */
+	if (route->forward == NULL || route->as_proxy || route->rule != NULL)
+		return FETCH_GO;
+	if (self_is_addr(f->proxy->self, a))
+		return FETCH_IS_SELF;
+	return admit_target(route->forward, &route->uri, a) ?
+	    FETCH_GO : FETCH_IS_REFUSED;
+}
+
+void
+fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now)
+{
+	struct proxy *p = f->proxy;
+	struct request *r;
+
+	p->now = now;
+	count_failure(p, why);
+	while ((r = fetch_waiter(f)) != NULL)
+		answer_failure(p, r, why);
+	fetch_free(p, f);
+}
+
+/* PRX-68: such a location cannot be resolved. */
+static bool
+location_bad(const struct coap_msg *m)
+{
+	struct coap_opt_iter it;
+
+	if (!coap_has(m, COAP_OPT_LOCATION_PATH))
+		return false;
+	coap_opts(&it, m);
+	while (coap_opts_next(&it))
+		if (it.number == COAP_OPT_LOCATION_PATH &&
+		    (span_eq(it.value, SPAN_LIT(".")) ||
+			span_eq(it.value, SPAN_LIT(".."))))
+			return true;
+	return false;
+}
+
+/* Whether M can be processed and passed on at all. */
+static bool
+response_usable(const struct fetch *f, const struct coap_msg *m)
+{
+	if (m->unknown_unsafe != 0)
+		return false;	/* PRX-36 */
+	if (m->code == COAP_231 && !f->block1)
+		return false;	/* BLK-48 */
+	return classify_blocks(m) == NULL && !location_bad(m);
+}
+
+/* Whether NAME is one of the blank-separated words of LIST. */
+static bool
+has_word(struct span list, struct span name)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i <= list.n; i++) {
+		if (i < list.n && list.p[i] != ' ')
+			continue;
+		if (span_eq(span_make(list.p + start, i - start), name))
+			return true;
+		start = i + 1;
+	}
+	return false;
+}
+
+/* A 5.08 on its way back names the proxies it passed (RFC 8768 4). False when
+ * we have been on that way before: then it must not be passed on (PRX-63). */
+static bool
+relay_hop_limit(struct proxy *p, struct reply *reply)
+{
+	static struct log_limit limit;
+	struct writer w = writer_make(p->text, sizeof(p->text));
+	struct span name = span_str(p->conf->name);
+
+	p->stats.hop_limit++;
+	if (has_word(reply->payload, name)) {
+		log_limited(&limit, p->now, LOG_WARN, NULL,
+		    "request loop through this proxy");
+		return false;
+	}
+	if (reply->opts.n + name.n + 1 + reply->payload.n + 16 > MESSAGE_MAX)
+		return true;	/* no room: unchanged (PRX-62) */
+	writer_span_put(&w, name);
+	if (reply->payload.n > 0)
+		writer_u8(&w, ' ');
+	writer_span_put(&w, reply->payload);
+	reply->payload = writer_span(&w);
+	return true;
+}
+
+/* Makes *REPLY of M for the waiters of F; borrows from M and scratch. */
+static bool
+make_reply(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
+    struct reply *reply)
+{
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
+
+	if (!response_usable(f, m))
+		return false;
+	*reply = (struct reply){ m->code, m->opts, m->payload };
+	if (rewrite_response_needed(m, &f->route)) {
+		if (!rewrite_response(m, &f->route, &w))
+			return false;
+		reply->opts = writer_span(&w);
+	}
+	return m->code != COAP_508 || relay_hop_limit(p, reply);
+}
+
+/* 4.02 may be the fault of what P added: F is asked once more without it, and
+ * only the second answer counts (PRX-51). A method that is not idempotent is
+ * never repeated (PRX-78). */
+static bool
+repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
+{
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
+	struct coap_msg m;
+	enum upstream_send s;
+	enum fetch_fail why;
+
+	if (!f->hop_added || !coap_method_idempotent(f->code) ||
+	    coap_parse(&m, sent) != COAP_PARSE_OK ||
+	    !rewrite_without_hop_limit(&m, &w))
+		return false;
+	f->hop_added = false;
+	f->opts = writer_span(&w);
+	f->payload = m.payload;
+	s = p->up->send(p->up_self, f, &why, p->now);
+	if (s == UPSTREAM_FAILED)
+		return false;
+	if (fetch_keep(f, s == UPSTREAM_WAIT))
+		return true;
+	p->up->cancel(p->up_self, f);
+	return false;
+}
+
+bool
+fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
+    uint64_t now)
+{
+	struct proxy *p = f->proxy;
+	struct request *r;
+	struct reply reply;
+
+	p->now = now;
+	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
+		return true;
+	if (!make_reply(p, f, m, &reply)) {
+		fetch_failed(f, FETCH_BAD_RESPONSE, now);
+		return false;
+	}
+	p->stats.relayed++;
+	while ((r = fetch_waiter(f)) != NULL)
+		answer(p, r, &reply);
+	fetch_free(p, f);
+	return true;
+}

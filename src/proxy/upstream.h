@@ -1,0 +1,41 @@
+/*
+ * upstream: how a fetch reaches an origin.
+ */
+#ifndef PROXY_UPSTREAM_H
+#define PROXY_UPSTREAM_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct fetch;
+
+enum upstream_send {
+	UPSTREAM_SENT,		/* on its way; the fetch's octets are not needed
+				 * any more */
+	UPSTREAM_WAIT,		/* later: the fetch's octets must be kept */
+	UPSTREAM_FAILED,	/* at once, and nothing more will be heard */
+};
+
+/* Why a fetch ended without a response. */
+enum fetch_fail {
+	FETCH_TIMEOUT,		/* 5.04 */
+	FETCH_RESET,		/* RST: 5.02 */
+	FETCH_UNREACHABLE,	/* ICMP error, no route: 5.02 */
+	FETCH_BAD_RESPONSE,	/* 5.02 */
+	FETCH_NO_NAME,		/* the name does not exist: 5.02 */
+	FETCH_NO_RESOLVER,	/* the resolver is silent: 5.04 */
+	FETCH_BUSY,		/* 5.03 */
+	FETCH_REFUSED,		/* the resolved address is not allowed: 5.05 */
+	FETCH_SELF,		/* the resolved address is our own */
+};
+
+/* send: *WHY is set when it fails. After UPSTREAM_SENT or UPSTREAM_WAIT, exactly one of fetch_response() and
+ * fetch_failed() is called, later, unless cancel comes first. */
+struct upstream_ops {
+	enum upstream_send (*send)(void *self, struct fetch *f,
+	    enum fetch_fail *why, uint64_t now);
+	void (*cancel)(void *self, struct fetch *f);
+};
+
+#endif
