@@ -1,0 +1,202 @@
+/*
+ * server: translates between the message layer and the proxy; decides nothing
+ * but what is no request at all.
+ */
+#include "server/server.h"
+
+#include <stdlib.h>
+
+#include "proxy/request.h"
+
+struct listener {
+	struct list link;
+	struct server *server;
+	struct net *net;
+	struct net_sock *sock;
+	unsigned index;
+	enum coap_scheme scheme;
+};
+
+struct server {
+	struct dgram *dgram;
+	struct proxy *proxy;
+	struct list listeners;
+	struct server_stats stats;
+};
+
+static void
+front_reply(struct request *req, const struct reply *reply, uint64_t now)
+{
+	struct received *r = req->front_ctx;
+	struct dgram_out out = {
+		.code = reply->code,
+		.opts = reply->opts,
+		.payload = reply->payload,
+	};
+
+	dgram_reply(r->dgram, r, &out, req->msg.token, now);
+}
+
+static void
+front_drop(struct request *req, uint64_t now)
+{
+	struct received *r = req->front_ctx;
+
+	dgram_ignore(r->dgram, r, now);
+}
+
+static const struct front_ops server_front = {
+	.reply = front_reply,
+	.drop = front_drop,
+};
+
+static void
+server_send_cb(struct peer *p, struct buf *b)
+{
+	struct listener *l = p->io;
+
+	if (l->sock != NULL)
+		l->net->ops->send(l->sock, &p->remote, &p->local, b);
+}
+
+static void
+server_request_cb(void *user, struct received *r, const struct coap_msg *m,
+    uint64_t now)
+{
+	struct server *s = user;
+	const struct listener *l = r->peer->io;
+	struct inbound in = {
+		.front = &server_front,
+		.front_ctx = r,
+		.client = &r->peer->remote,
+		.local = &r->peer->local,
+		.listener = l->index,
+		.scheme = l->scheme,
+		.msg = m,
+	};
+
+	/* RFC 8974 2.2: too long for ever, with the whole token echoed. */
+	if (m->token.n > COAP_TOKEN_MAX) {
+		static const struct dgram_out too_long = { .code = COAP_400 };
+
+		dgram_reply(s->dgram, r, &too_long, m->token, now);
+		return;
+	}
+	proxy_handle(s->proxy, &in, now);
+}
+
+static const struct dgram_ops server_dgram_ops = {
+	.send = server_send_cb,
+	.request = server_request_cb,
+};
+
+static void
+listener_input_cb(void *user, const struct addr *from, const struct addr *to,
+    struct span datagram, bool truncated, uint64_t now)
+{
+	struct listener *l = user;
+	struct server *s = l->server;
+	struct peer *p;
+
+	if (truncated) {
+		s->stats.rx_truncated++;
+		return;
+	}
+	if (addr_is_multicast(to)) {
+		s->stats.rx_multicast++;
+		return;
+	}
+	/* Nothing can be sent back there. */
+	if (from->port == 0) {
+		s->stats.rx_port_zero++;
+		return;
+	}
+	p = peers_get(dgram_peers(s->dgram), from, to, l);
+	if (p == NULL) {
+		s->stats.peers_full++;
+		return;
+	}
+	dgram_input(s->dgram, p, datagram, false, now);
+}
+
+const struct net_sock_ops server_sock_ops = {
+	.input = listener_input_cb,
+};
+
+struct server *
+server_new(const struct msg_params *params, struct timers *timers,
+    struct buf_pool *bufs, struct rand *rnd, struct proxy *proxy)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->proxy = proxy;
+	list_init(&s->listeners);
+	s->dgram = dgram_new(&server_dgram_ops, s, params, timers, bufs, rnd);
+	if (s->dgram != NULL)
+		return s;
+	free(s);
+	return NULL;
+}
+
+struct listener *
+server_add_listener(struct server *s, unsigned index, enum coap_scheme scheme)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->server = s;
+	l->index = index;
+	l->scheme = scheme;
+	list_add_tail(&s->listeners, &l->link);
+	return l;
+}
+
+void
+listener_open(struct listener *l, struct net *net, struct net_sock *sock)
+{
+	l->net = net;
+	l->sock = sock;
+}
+
+void
+server_close(struct server *s)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &s->listeners) {
+		struct listener *l = CONTAINER_OF(it, struct listener, link);
+
+		if (l->sock != NULL)
+			l->net->ops->close(l->sock);
+		l->sock = NULL;
+	}
+}
+
+void
+server_free(struct server *s)
+{
+	struct list *it, *tmp;
+
+	if (s == NULL)
+		return;
+	server_close(s);
+	dgram_free(s->dgram);
+	LIST_FOREACH_SAFE (it, tmp, &s->listeners)
+		free(CONTAINER_OF(it, struct listener, link));
+	free(s);
+}
+
+const struct server_stats *
+server_stats(const struct server *s)
+{
+	return &s->stats;
+}
+
+struct dgram *
+server_dgram(struct server *s)
+{
+	return s->dgram;
+}

@@ -1,0 +1,50 @@
+/*
+ * server: the CoAP front end.
+ *
+ * Listening sockets on one side, the proxy on the other, the message layer in
+ * between. It implements the proxy's front_ops.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "base/buf.h"
+#include "base/rand.h"
+#include "base/timer.h"
+#include "msg/datagram.h"
+#include "net/net.h"
+#include "proxy/proxy.h"
+
+struct server;
+struct listener;
+
+struct server_stats {
+	uint64_t rx_truncated;	/* longer than a receive slot */
+	uint64_t rx_multicast;	/* sent to a group: ignored */
+	uint64_t rx_port_zero;
+	uint64_t peers_full;
+};
+
+/* A front end for PROXY. Everything is borrowed for its life; NULL without
+ * memory. */
+struct server *server_new(const struct msg_params *params,
+    struct timers *timers, struct buf_pool *bufs, struct rand *rnd,
+    struct proxy *proxy);
+
+/* The proxy must have dropped every request. */
+void server_free(struct server *s);
+
+/* Prepares a listening socket; INDEX is its [listen] section's. To be created
+ * with server_sock_ops and the listener as user, and then given to
+ * listener_open(). NULL without memory. */
+struct listener *server_add_listener(struct server *s, unsigned index,
+    enum coap_scheme scheme);
+extern const struct net_sock_ops server_sock_ops;
+void listener_open(struct listener *l, struct net *net, struct net_sock *sock);
+
+/* Closes every listening socket. */
+void server_close(struct server *s);
+
+const struct server_stats *server_stats(const struct server *s);
+struct dgram *server_dgram(struct server *s);
+
+#endif

@@ -1,0 +1,469 @@
+/*
+ * client: one call per fetch under way.
+ *
+ *	client_send -> (resolve -> client_resolved_cb) -> place_call
+ *	    -> dgram_request ... client_response_cb | client_failed_cb
+ *	                         | port_error_cb (ICMP)
+ */
+#include "upstream/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proxy/fetch.h"
+
+enum { SWEEP_MS = 10000 };	/* between looks for idle destinations */
+
+struct client {
+	const struct client_conf *conf;
+	struct timers *timers;
+	struct resolver *resolver;
+	struct dgram *dgram;
+	struct dests dests;
+	struct pool calls;
+	struct timer sweep;
+	struct client_stats stats;
+};
+
+struct call {
+	struct list link;	/* in its port */
+	struct client *client;
+	struct fetch *fetch;
+	struct exchange *x;	/* sent */
+	struct resolve *q;	/* or waiting for an address */
+};
+
+static void
+call_free(struct call *call)
+{
+	call->fetch->up = NULL;
+	list_del(&call->link);
+	pool_put(&call->client->calls, call);
+}
+
+static struct call *
+call_new(struct client *c, struct fetch *f)
+{
+	struct call *call = pool_get(&c->calls);
+
+	if (call == NULL)
+		return NULL;
+	*call = (struct call){ .client = c, .fetch = f };
+	list_init(&call->link);
+	f->up = call;
+	return call;
+}
+
+/* ---- sending ---- */
+
+/* Why there is no socket towards a destination. */
+static enum fetch_fail
+no_socket(struct client *c, int err)
+{
+	switch (err) {
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case EADDRNOTAVAIL:
+	case EACCES:
+	case EINVAL:
+	case EAFNOSUPPORT:
+		return FETCH_UNREACHABLE;
+	default:
+		c->stats.no_mid += err == EBUSY;
+		return FETCH_BUSY;
+	}
+}
+
+/* Sends CALL's request from the destination's current port, or from another
+ * one when that has no Message ID left. */
+static bool
+send_from(struct client *c, struct call *call, struct dest *d,
+    enum fetch_fail *why, uint64_t now)
+{
+	const struct fetch *f = call->fetch;
+	struct dgram_out out = {
+		.type = f->type,
+		.code = f->code,
+		.opts = f->opts,
+		.payload = f->payload,
+	};
+	struct port *port;
+	bool no_mid;
+
+	do {
+		port = dest_port(d, now);
+		if (port == NULL) {
+			*why = no_socket(c, errno);
+			return false;
+		}
+		call->x = dgram_request(c->dgram, &port->peer, &out, call,
+		    &no_mid, now);
+	} while (call->x == NULL && no_mid && dest_next_port(d, now));
+	if (call->x == NULL) {
+		c->stats.no_mid += no_mid;
+		*why = FETCH_BUSY;
+		return false;
+	}
+	c->stats.sent++;
+	list_add_tail(&port->calls, &call->link);
+	return true;
+}
+
+/* The first of N addresses that may be used, with the port of F's target;
+ * false with the reason why there is none. */
+static bool
+choose(const struct fetch *f, const struct addr *v, size_t n, struct addr *a,
+    enum fetch_fail *why)
+{
+	*why = FETCH_REFUSED;
+	for (size_t i = 0; i < n; i++) {
+		*a = v[i];
+		a->port = f->route.hop.port;
+		switch (fetch_check(f, a)) {
+		case FETCH_GO:
+			return true;
+		case FETCH_IS_SELF:
+			*why = FETCH_SELF;
+			break;
+		case FETCH_IS_REFUSED:
+			break;
+		}
+	}
+	return false;
+}
+
+/* Sends CALL to the first of N addresses that may be used; frees it when it
+ * cannot be sent. */
+static enum upstream_send
+call_any(struct client *c, struct call *call, const struct addr *v, size_t n,
+    enum fetch_fail *why, uint64_t now)
+{
+	struct dest *d;
+	struct addr a;
+
+	if (!choose(call->fetch, v, n, &a, why))
+		goto failed;
+	*why = FETCH_BUSY;
+	d = dest_get(&c->dests, &a, now);
+	if (d != NULL && send_from(c, call, d, why, now))
+		return UPSTREAM_SENT;
+failed:
+	call_free(call);
+	return UPSTREAM_FAILED;
+}
+
+/* ---- names ---- */
+
+static enum fetch_fail
+resolve_failure(enum resolve_result result)
+{
+	switch (result) {
+	case RESOLVE_NOT_FOUND:
+		return FETCH_NO_NAME;
+	case RESOLVE_TIMEOUT:
+		return FETCH_NO_RESOLVER;
+	case RESOLVE_OK:
+	case RESOLVE_BUSY:
+		break;
+	}
+	return FETCH_BUSY;
+}
+
+static void
+client_resolved_cb(void *user, enum resolve_result result,
+    const struct addr *addrs, size_t n, uint64_t now)
+{
+	struct call *call = user;
+	struct fetch *f = call->fetch;
+	enum fetch_fail why;
+
+	call->q = NULL;
+	if (result != RESOLVE_OK) {
+		call_free(call);
+		fetch_failed(f, resolve_failure(result), now);
+		return;
+	}
+	if (call_any(call->client, call, addrs, n, &why, now) !=
+	    UPSTREAM_SENT)
+		fetch_failed(f, why, now);
+}
+
+static enum upstream_send
+call_by_name(struct client *c, struct call *call, enum fetch_fail *why,
+    uint64_t now)
+{
+	struct resolver *r = c->resolver;
+	struct span name = call->fetch->route.hop.host.text;
+	struct addr v[RESOLVE_MAX_ADDRS];
+	int n = r->ops->cached(r, name, v, now);
+
+	if (n > 0)
+		return call_any(c, call, v, (size_t)n, why, now);
+	*why = FETCH_NO_NAME;
+	if (n == 0) {
+		call->q = r->ops->start(r, name, client_resolved_cb, call);
+		if (call->q != NULL)
+			return UPSTREAM_WAIT;
+		*why = FETCH_BUSY;
+	}
+	call_free(call);
+	return UPSTREAM_FAILED;
+}
+
+static enum upstream_send
+client_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
+{
+	struct client *c = self;
+	const struct coap_host *host = &f->route.hop.host;
+	struct call *call = call_new(c, f);
+
+	if (call == NULL) {
+		*why = FETCH_BUSY;
+		return UPSTREAM_FAILED;
+	}
+	if (host->literal)
+		return call_any(c, call, &host->addr, 1, why, now);
+	return call_by_name(c, call, why, now);
+}
+
+static void
+client_cancel(void *self, struct fetch *f)
+{
+	struct client *c = self;
+	struct call *call = f->up;
+
+	if (call == NULL)
+		return;
+	if (call->q != NULL)
+		c->resolver->ops->cancel(call->q);
+	if (call->x != NULL)
+		dgram_cancel(c->dgram, call->x);
+	call_free(call);
+}
+
+const struct upstream_ops client_upstream_ops = {
+	.send = client_send,
+	.cancel = client_cancel,
+};
+
+/* ---- what comes back ---- */
+
+static bool
+client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
+    uint64_t now)
+{
+	struct call *call = x->user;
+	struct fetch *f = call->fetch;
+
+	(void)user;
+	call_free(call);
+	return fetch_response(f, m, buf_span(x->sent.buf), now);
+}
+
+static void
+client_failed_cb(void *user, struct exchange *x, enum dgram_fail why,
+    uint64_t now)
+{
+	static const enum fetch_fail fails[] = {
+		[DGRAM_TIMEOUT] = FETCH_TIMEOUT,
+		[DGRAM_RESET] = FETCH_RESET,
+		[DGRAM_BAD_RESPONSE] = FETCH_BAD_RESPONSE,
+	};
+	struct call *call = x->user;
+	struct fetch *f = call->fetch;
+
+	(void)user;
+	call_free(call);
+	fetch_failed(f, fails[why], now);
+}
+
+static void
+client_send_cb(struct peer *p, struct buf *b)
+{
+	struct port *port = p->io;
+
+	port->dest->dests->net->ops->send(port->sock, NULL, NULL, b);
+}
+
+static const struct dgram_ops client_dgram_ops = {
+	.send = client_send_cb,
+	.response = client_response_cb,
+	.failed = client_failed_cb,
+};
+
+/* Tries the address behind FAILED of the name F goes to, with the request that
+ * went out as SENT. */
+static bool
+call_next_address(struct client *c, struct fetch *f,
+    const struct addr *failed, struct span sent, uint64_t now)
+{
+	struct resolver *r = c->resolver;
+	struct addr v[RESOLVE_MAX_ADDRS];
+	struct coap_msg m;
+	enum fetch_fail why;
+	struct call *call;
+	int n, i;
+
+	if (f->route.hop.host.literal ||
+	    coap_parse(&m, sent) != COAP_PARSE_OK)
+		return false;
+	n = r->ops->cached(r, f->route.hop.host.text, v, now);
+	for (i = 0; i < n && !addr_ip_eq(&v[i], failed); i++)
+		;
+	if (i + 1 >= n)
+		return false;
+	call = call_new(c, f);
+	if (call == NULL)
+		return false;
+	f->opts = m.opts;
+	f->payload = m.payload;
+	c->stats.next_address++;
+	return call_any(c, call, v + i + 1, (size_t)(n - i - 1), &why,
+		   now) == UPSTREAM_SENT;
+}
+
+static void
+call_unreachable(struct client *c, struct call *call, struct port *port,
+    uint64_t now)
+{
+	struct fetch *f = call->fetch;
+	struct addr failed = port->peer.remote;
+	struct buf *b = buf_ref(call->x->sent.buf);
+
+	dgram_cancel(c->dgram, call->x);
+	call_free(call);
+	if (!call_next_address(c, f, &failed, buf_span(b), now))
+		fetch_failed(f, FETCH_UNREACHABLE, now);
+	buf_unref(b);
+}
+
+/* Whether ERR says that nobody is there. Others (EMSGSIZE, ENOBUFS) concern
+ * one datagram, and retransmission takes care of it (MSG-79, MSG-80). */
+static bool
+nobody_there(int err)
+{
+	return err == ECONNREFUSED || err == EHOSTUNREACH ||
+	    err == ENETUNREACH || err == EHOSTDOWN || err == ENETDOWN ||
+	    err == EACCES || err == EPERM;
+}
+
+/* The error does not say which datagram it is about; a request that has been
+ * acknowledged is not it (MSG-77). */
+static void
+port_error_cb(void *user, int err, uint64_t now)
+{
+	struct port *port = user;
+	struct client *c = CONTAINER_OF(port->dest->dests, struct client,
+	    dests);
+	struct list failed, *it, *tmp;
+
+	c->stats.socket_errors++;
+	if (!nobody_there(err))
+		return;
+	/* Calls that begin meanwhile are not meant. */
+	list_init(&failed);
+	LIST_FOREACH_SAFE (it, tmp, &port->calls) {
+		struct call *call = CONTAINER_OF(it, struct call, link);
+
+		if (call->x->sent.state == SENT_ACKED)
+			continue;
+		list_del(&call->link);
+		list_add_tail(&failed, &call->link);
+	}
+	while (!list_empty(&failed))
+		call_unreachable(c,
+		    CONTAINER_OF(failed.next, struct call, link), port, now);
+}
+
+static void
+port_input_cb(void *user, const struct addr *from, const struct addr *to,
+    struct span datagram, bool truncated, uint64_t now)
+{
+	struct port *port = user;
+	struct client *c = CONTAINER_OF(port->dest->dests, struct client,
+	    dests);
+
+	(void)from;
+	(void)to;
+	/* A cut message is a message format error at best. */
+	if (!truncated)
+		dgram_input(c->dgram, &port->peer, datagram, false, now);
+}
+
+static const struct net_sock_ops port_sock_ops = {
+	.input = port_input_cb,
+	.error = port_error_cb,
+};
+
+/* ---- life ---- */
+
+static void
+sweep_fire(struct timer *t, uint64_t now)
+{
+	struct client *c = CONTAINER_OF(t, struct client, sweep);
+	uint64_t idle = c->conf->params->exchange_lifetime;
+
+	if (now > idle)
+		dests_expire(&c->dests, now - idle);
+	timer_start(c->timers, t, now + SWEEP_MS);
+}
+
+struct client *
+client_new(const struct client_conf *conf, struct net *net,
+    struct resolver *resolver, struct timers *timers, struct buf_pool *bufs,
+    struct rand *rnd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->conf = conf;
+	c->timers = timers;
+	c->resolver = resolver;
+	pool_init(&c->calls, sizeof(struct call), conf->params->max_exchanges);
+	timer_init(&c->sweep, sweep_fire);
+	c->dgram = dgram_new(&client_dgram_ops, c, conf->params, timers, bufs,
+	    rnd);
+	if (c->dgram == NULL)
+		goto err0;
+	if (!dests_init(&c->dests, net, &port_sock_ops, rnd, conf->max_dests,
+		conf->max_ports))
+		goto err1;
+	timer_start(timers, &c->sweep, timers->now + SWEEP_MS);
+	return c;
+err1:
+	dgram_free(c->dgram);
+err0:
+	free(c);
+	return NULL;
+}
+
+void
+client_free(struct client *c)
+{
+	if (c == NULL)
+		return;
+	timer_stop(&c->sweep);
+	dgram_free(c->dgram);
+	dests_fini(&c->dests);
+	pool_fini(&c->calls);
+	free(c);
+}
+
+const struct client_stats *
+client_stats(const struct client *c)
+{
+	return &c->stats;
+}
+
+const struct dests_stats *
+client_dests_stats(const struct client *c)
+{
+	return &c->dests.stats;
+}
+
+struct dgram *
+client_dgram(struct client *c)
+{
+	return c->dgram;
+}
