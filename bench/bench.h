@@ -1,0 +1,178 @@
+/*
+ * bench: the few lines that the load generator, the origin and the relay
+ * have in common. IPv4 only: everything runs on one machine's loopback.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* RFC 7252 3: message types, and the first octet's fields. */
+enum bench_type {
+	BENCH_CON,
+	BENCH_NON,
+	BENCH_ACK,
+	BENCH_RST,
+};
+
+enum {
+	BENCH_HEADER = 4,
+	BENCH_TOKEN_MAX = 8,
+	BENCH_GET = 0x01,
+	BENCH_CONTENT = 0x45,
+	BENCH_PAYLOAD_MAX = 1280,
+	BENCH_BUF = 1536,
+	/* 4, 16, 64 */
+	BENCH_BATCH_MIN = 4,
+	BENCH_BATCH_GROWTH = 4,
+	BENCH_BATCH_MAX = 64,
+	BENCH_RCVBUF = 4 * 1024 * 1024,
+};
+
+/* Receive slots for recvmmsg(); init once, then reuse for every batch. */
+struct bench_ring {
+	struct mmsghdr msg[BENCH_BATCH_MAX];
+	struct iovec iov[BENCH_BATCH_MAX];
+	struct sockaddr_in from[BENCH_BATCH_MAX];
+	uint8_t buf[BENCH_BATCH_MAX][BENCH_BUF];
+};
+
+/* Leave headroom octets free in front of each datagram. */
+static inline void
+bench_ring_init(struct bench_ring *r, size_t headroom)
+{
+	memset(r, 0, sizeof(*r));
+	for (size_t i = 0; i < BENCH_BATCH_MAX; i++) {
+		r->iov[i].iov_base = r->buf[i] + headroom;
+		r->iov[i].iov_len = BENCH_BUF - headroom;
+		r->msg[i].msg_hdr.msg_iov = &r->iov[i];
+		r->msg[i].msg_hdr.msg_iovlen = 1;
+		r->msg[i].msg_hdr.msg_name = &r->from[i];
+		r->msg[i].msg_hdr.msg_namelen = sizeof(r->from[i]);
+	}
+}
+
+/* Send n messages; one that the kernel refuses is lost, as on any network. */
+static inline void
+bench_send_all(int fd, struct mmsghdr *msg, unsigned n)
+{
+	unsigned done = 0;
+	int sent;
+
+	while (done < n) {
+		sent = sendmmsg(fd, msg + done, n - done, 0);
+		done += sent > 0 ? (unsigned)sent : 1;
+	}
+}
+
+static inline uint16_t
+bench_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline void
+bench_put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/* Is this a CoAP header with the whole token behind it? */
+static inline bool
+bench_header_ok(const uint8_t *p, size_t n)
+{
+	if (n < BENCH_HEADER || p[0] >> 6 != 1)
+		return false;
+	return (p[0] & 15) <= BENCH_TOKEN_MAX &&
+	    n - BENCH_HEADER >= (size_t)(p[0] & 15);
+}
+
+static inline enum bench_type
+bench_type(const uint8_t *p)
+{
+	return (enum bench_type)(p[0] >> 4 & 3);
+}
+
+static inline uint64_t
+bench_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* A decimal number up to max, or the end of the program. */
+static inline unsigned long
+bench_number(const char *s, unsigned long max)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(s, &end, 10);
+	if (*s < '0' || *s > '9' || *end != '\0' || errno != 0 || v > max)
+		errx(2, "'%s' is not a number up to %lu", s, max);
+	return v;
+}
+
+/* "127.0.0.1:5683"; without a port 0. Or the end of the program. */
+static inline struct sockaddr_in
+bench_addr(const char *s)
+{
+	struct sockaddr_in sin;
+	const char *colon = strchr(s, ':');
+	char host[INET_ADDRSTRLEN];
+	size_t n = strcspn(s, ":");
+
+	if (n >= sizeof(host))
+		errx(2, "'%s' is not an IPv4 address", s);
+	memcpy(host, s, n);
+	host[n] = '\0';
+	memset(&sin, 0, sizeof(sin));
+	sin.sin_family = AF_INET;
+	if (colon != NULL)
+		sin.sin_port = htons((uint16_t)bench_number(colon + 1, 65535));
+	if (inet_pton(AF_INET, host, &sin.sin_addr) != 1)
+		errx(2, "'%s' is not an IPv4 address", host);
+	return sin;
+}
+
+/*
+ * A non-blocking UDP socket on loopback; port 0: the kernel chooses. The
+ * port it got goes to *port. Ends the program on failure.
+ */
+static inline int
+bench_bind(uint16_t *port)
+{
+	static const int size = BENCH_RCVBUF;
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	memset(&sin, 0, sizeof(sin));
+	sin.sin_family = AF_INET;
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin.sin_port = htons(*port);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+		err(1, "cannot bind 127.0.0.1:%u", (unsigned)*port);
+	if (getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		err(1, "getsockname");
+	/* Best effort: the kernel caps it at net.core.rmem_max. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
+#endif
