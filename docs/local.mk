@@ -1,0 +1,7 @@
+dist_doc_DATA += docs/HACKING.md docs/architecture.md
+EXTRA_DIST += \
+	docs/decisions/001-own-uri-parser.md \
+	docs/decisions/002-timer-wheel.md \
+	docs/decisions/003-encoded-options.md \
+	docs/decisions/004-request-tag-without-state.md \
+	docs/decisions/005-deny-to-by-length.md
