@@ -1,0 +1,57 @@
+/*
+ * sock: UDP sockets as the kernel has them.
+ *
+ * Makes, binds and connects descriptors, and knows the control messages that
+ * say which of our addresses a datagram was sent to or is to leave from. All
+ * descriptors are non-blocking and closed on exec.
+ */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+
+enum {
+	SOCK_RX_CONTROL = CMSG_SPACE(sizeof(struct in_pktinfo)) +
+	    CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+	    CMSG_SPACE(sizeof(uint32_t)),
+	SOCK_TX_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+};
+
+struct sock {
+	int fd;
+	bool inet6;		/* AF_INET6: IPv4 goes as mapped addresses */
+	bool connected;
+	bool wildcard;		/* the source of a reply must be said */
+	struct addr local;	/* what it is bound to */
+};
+
+/* Binds to LOCAL; family 0 means any address of both families. False with
+ * errno. */
+bool sock_bind(struct sock *k, const struct addr *local);
+
+/* Connects to PEER from a port the kernel chooses. False with errno. */
+bool sock_connect(struct sock *k, const struct addr *peer);
+
+/* Takes FD, a bound and unconnected UDP socket, also on failure. False with
+ * errno. */
+bool sock_adopt(struct sock *k, int fd);
+
+void sock_close(struct sock *k);
+
+/* Reads the control messages of M, received on the unconnected K: TO becomes
+ * the address the datagram was sent to, with the port of K. An IPv4 broadcast,
+ * also one directed to a subnet, becomes 255.255.255.255: nothing else tells
+ * it from a host. DROPPED is set to the kernel's count when it is there. */
+void sock_read_control(const struct sock *k, struct msghdr *m,
+    struct addr *to, uint32_t *dropped);
+
+/* Writes to CONTROL (SOCK_TX_CONTROL octets, aligned) the message that makes a
+ * datagram leave from LOCAL. Returns its length, 0 when the kernel is to choose
+ * (LOCAL cannot be a source, or K has only one). */
+size_t sock_write_source(const struct sock *k, const struct addr *local,
+    void *control);
+
+#endif

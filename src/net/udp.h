@@ -1,0 +1,57 @@
+/*
+ * udp: UDP sockets on the loop; the real struct net.
+ *
+ * Batches both ways: one recvmmsg per readable socket and turn (small at
+ * first, growing while batches come back full, so that few requests in flight
+ * do not move as a convoy), and one sendmmsg flush per socket at the end of
+ * the turn. A reply leaves from the address its request came to, on wildcard
+ * and dual-stack sockets too (PRX-104).
+ *
+ * An error from the kernel costs at most the datagram it is about (MSG-80).
+ * ops->error is called when the kernel reports one to a read, or after the
+ * flush has sent everything it could: never from inside send() or close(). At
+ * most one error per socket and flush is reported; what an error callback
+ * sends leaves in the next turn, which follows at once. Datagrams that came by
+ * broadcast or multicast are delivered, with that address as TO.
+ */
+#ifndef NET_UDP_H
+#define NET_UDP_H
+
+#include "net/loop.h"
+#include "net/net.h"
+
+struct udp;
+
+struct udp_stats {
+	uint64_t rx_datagrams, rx_octets;
+	uint64_t tx_datagrams, tx_octets;
+	uint64_t tx_dropped;	/* queue full, or refused by the kernel */
+	uint64_t rx_overflow;	/* dropped by the kernel (SO_RXQ_OVFL) */
+};
+
+/* A factory of sockets on L. NULL without memory. */
+struct udp *udp_new(struct loop *l);
+
+/* Every socket must have been closed; what is still queued is sent first, as
+ * far as the kernel takes it. */
+void udp_free(struct udp *u);
+
+struct net *udp_net(struct udp *u);
+
+/* A bound, unconnected socket at LOCAL (port 0: the kernel chooses). An
+ * address of family 0 means any, IPv4 and IPv6 on one socket (IPv4 only where
+ * the host has no IPv6). NULL with errno when it cannot be had. */
+struct net_sock *udp_bind(struct udp *u, const struct addr *local,
+    const struct net_sock_ops *ops, void *user);
+
+/* Takes over FD, a bound UDP socket from the service manager; it is closed on
+ * failure too. NULL with errno. */
+struct net_sock *udp_adopt(struct udp *u, int fd,
+    const struct net_sock_ops *ops, void *user);
+
+const struct udp_stats *udp_sock_stats(const struct net_sock *s);
+
+/* Sends everything queued; the loop does it by itself at each turn's end. */
+void udp_flush(struct udp *u);
+
+#endif

@@ -1,0 +1,18 @@
+/* Unit tests of src/net. */
+#include "suites.h"
+#include "unit.h"
+
+int
+main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		loop_suite,
+		sock_suite,
+		udp_suite,
+		names_suite,
+		hosts_suite,
+		resolve_suite,
+	};
+
+	return unit_main(suites, UNIT_COUNT(suites));
+}
