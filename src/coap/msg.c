@@ -131,7 +131,7 @@ scan(struct coap_msg *m, struct span s)
 		if (!step(&it, place))
 			return NULL;
 		if (it.def != NULL) {
-			has |= coap_opt_bit(it.def);
+			has |= coap_opt_bit(it.number);
 			continue;
 		}
 		/* Option 0 is neither, so that 0 can stand for none. */
@@ -213,28 +213,16 @@ coap_opts_next(struct coap_opt_iter *it)
 	return it->cur != it->end && step(it, place_of(it->code));
 }
 
-bool
-coap_has(const struct coap_msg *m, uint16_t number)
+struct span
+coap_find(const struct coap_msg *m, uint16_t number)
 {
-	const struct coap_opt_def *def = coap_opt(number);
-
-	return def != NULL && (m->has & coap_opt_bit(def)) != 0;
-}
-
-bool
-coap_get(const struct coap_msg *m, uint16_t number, struct span *value)
-{
-	bool present = coap_has(m, number);
 	struct coap_opt_iter it;
 
 	coap_opts(&it, m);
-	while (present && coap_opts_next(&it)) {
-		if (it.number == number && it.def != NULL) {
-			*value = it.value;
-			return true;
-		}
-	}
-	return false;
+	while (coap_opts_next(&it))
+		if (it.number == number && it.def != NULL)
+			return it.value;
+	return span_make(NULL, 0);
 }
 
 bool

@@ -62,11 +62,25 @@ void coap_opts(struct coap_opt_iter *it, const struct coap_msg *m);
 /* Moves to the next option; false at the end. */
 bool coap_opts_next(struct coap_opt_iter *it);
 
-/* Whether M has a recognised option NUMBER (a registered one). */
-bool coap_has(const struct coap_msg *m, uint16_t number);
+/* Whether M has a recognised option NUMBER, one that has a duty. */
+static inline bool
+coap_has(const struct coap_msg *m, uint16_t number)
+{
+	return (m->has & coap_opt_bit(number)) != 0;
+}
 
-/* The value of the first recognised option NUMBER; false when there is none. */
-bool coap_get(const struct coap_msg *m, uint16_t number, struct span *value);
+/* The value of the first recognised option NUMBER, which M has. */
+struct span coap_find(const struct coap_msg *m, uint16_t number);
+
+/* Likewise; false when there is none. */
+static inline bool
+coap_get(const struct coap_msg *m, uint16_t number, struct span *value)
+{
+	if (!coap_has(m, number))
+		return false;
+	*value = coap_find(m, number);
+	return true;
+}
 
 /* Likewise for a uint. */
 bool coap_get_uint(const struct coap_msg *m, uint16_t number, uint32_t *v);

@@ -99,8 +99,6 @@ enum {
 	HIGH = 2049,		/* ... and 2049 to 2056 the other */
 };
 
-_Static_assert(ROWS <= 64, "one bit of coap_msg.has for each row");
-
 /* Row plus one; 0 is none. */
 static const uint8_t low[LOW] = {
 	[1] = 1, [3] = 2, [4] = 3, [5] = 4, [6] = 5, [7] = 6, [8] = 7,
@@ -131,10 +129,4 @@ const struct coap_opt_def *
 coap_opt_row(size_t i)
 {
 	return i < ROWS ? &rows[i] : NULL;
-}
-
-uint64_t
-coap_opt_bit(const struct coap_opt_def *def)
-{
-	return UINT64_C(1) << (def - rows);
 }

@@ -80,12 +80,20 @@ struct coap_opt_def {
 /* The row of NUMBER, or NULL when it is not registered. */
 const struct coap_opt_def *coap_opt(uint16_t number);
 
-/* Row I of the registry in ascending order, or NULL past the end. Row I has
- * bit I in coap_msg.has. */
+/* Row I of the registry in ascending order, or NULL past the end. */
 const struct coap_opt_def *coap_opt_row(size_t i);
 
-/* The bit of a row for coap_msg.has. */
-uint64_t coap_opt_bit(const struct coap_opt_def *def);
+/* The bit for coap_msg.has of option NUMBER, one that has a duty; with a
+ * constant NUMBER this is a constant. Options below 64 are their own bit,
+ * those above take the place of a number that does not exist. */
+static inline uint64_t
+coap_opt_bit(uint16_t number)
+{
+	if (number < 64)
+		return UINT64_C(1) << number;
+	return number == COAP_OPT_ECHO ? UINT64_C(1) << 0 :
+	    number == COAP_OPT_REQUEST_TAG ? UINT64_C(1) << 2 : 0;
+}
 
 /* RFC 7252 5.4.6. */
 static inline bool

@@ -245,7 +245,7 @@ check_row(const struct coap_opt_def *def, uint8_t code, unsigned place,
 	parse_repeated(&m, code, def->number, n, got);
 	ck_assert_msg(got[0] == first && got[1] == second,
 	    "%s of %zu in code %u: %d %d", def->name, n, code, got[0], got[1]);
-	ck_assert_uint_eq(m.has, first ? coap_opt_bit(def) : 0);
+	ck_assert_uint_eq(m.has, first ? coap_opt_bit(def->number) : 0);
 	ck_assert(coap_has(&m, def->number) == first);
 	ck_assert_uint_eq(m.unknown_critical,
 	    coap_opt_critical(def->number) ? odd : 0);
