@@ -453,6 +453,12 @@ dgram_ignore(struct dgram *d, struct received *r, uint64_t now)
 	    NULL, now);
 }
 
+void
+dgram_forget(struct dgram *d, struct received *r)
+{
+	received_drop(&d->received, r);
+}
+
 /* There is no room to remember M: 5.03 without a record (MSG-66). */
 static void
 refuse(struct dgram *d, struct peer *p, const struct coap_msg *m, uint64_t now)

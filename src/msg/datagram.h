@@ -110,8 +110,12 @@ struct dgram_out {
 bool dgram_reply(struct dgram *d, struct received *r,
     const struct dgram_out *out, struct span token, uint64_t now);
 
-/* R gets no response; a CON gets its empty ACK at once. */
+/* R gets no response, but a CON its empty ACK at once: it has arrived and must
+ * not be repeated. */
 void dgram_ignore(struct dgram *d, struct received *r, uint64_t now);
+
+/* R gets nothing, and is forgotten: a copy of it will be taken as new. */
+void dgram_forget(struct dgram *d, struct received *r);
 
 /* Sends the request OUT to P, with a Message ID and a token of its own. USER
  * comes back in the upcalls. NULL when a limit is hit: *BUSY says that it was

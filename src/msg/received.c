@@ -18,8 +18,16 @@ received_init(struct received_table *t, size_t max)
 	*t = (struct received_table){ .answer_max = max * ANSWER_BUDGET };
 	list_init(&t->idempotent);
 	list_init(&t->others);
+	list_init(&t->orphans);
 	pool_init(&t->pool, sizeof(struct received), max);
 	return table_init(&t->table, 256);
+}
+
+static struct received *
+oldest(struct list *l)
+{
+	return list_empty(l) ? NULL :
+	    CONTAINER_OF(l->next, struct received, link);
 }
 
 static void
@@ -31,7 +39,11 @@ drop_node(struct table_node *n, void *t)
 void
 received_fini(struct received_table *t)
 {
+	struct received *r;
+
 	table_each(&t->table, drop_node, t);
+	while ((r = oldest(&t->orphans)) != NULL)
+		received_drop(t, r);
 	table_fini(&t->table);
 	pool_fini(&t->pool);
 }
@@ -49,13 +61,6 @@ received_find(const struct received_table *t, const struct peer *p,
 			return r;
 	}
 	return NULL;
-}
-
-static struct received *
-oldest(struct list *l)
-{
-	return list_empty(l) ? NULL :
-	    CONTAINER_OF(l->next, struct received, link);
 }
 
 /* Forgets the oldest answered idempotent request before its time. */
@@ -105,6 +110,7 @@ void
 received_orphan(struct received_table *t, struct received *r)
 {
 	table_remove(&t->table, &r->node);
+	list_add_tail(&t->orphans, &r->link);
 	timer_stop(&r->timer);
 	r->state = RECEIVED_ACKED;
 	r->orphan = true;

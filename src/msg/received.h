@@ -28,7 +28,7 @@ enum received_answer {
 
 struct received {
 	struct table_node node;
-	struct list link;	/* REPLIED: in order of expiry */
+	struct list link;	/* REPLIED: in order of expiry; or an orphan */
 	struct timer timer;	/* OPEN: the empty ACK is due */
 	struct peer *peer;
 	struct buf *buf;
@@ -54,6 +54,7 @@ struct received_stats {
 struct received_table {
 	struct table table;
 	struct list idempotent, others;	/* REPLIED, by expiry */
+	struct list orphans;
 	struct pool pool;
 	size_t answer_octets;	/* of datagrams kept for duplicates */
 	size_t answer_max;

@@ -66,20 +66,37 @@ pattern_denies(const struct forward_conf *f, const struct target *t,
 	return false;
 }
 
+/* How exactly F allows T at ADDR, by either list. */
+static int
+allowed_bits(const struct forward_conf *f, const struct target *t,
+    const struct addr *addr)
+{
+	int uri = patterns_cover(f->allow_uri, f->nallow_uri, t, addr);
+	int net = netlist_match(&f->allow_to, addr);
+
+	return uri > net ? uri : net;
+}
+
 bool
 admit_target(const struct forward_conf *f, const struct target *t,
     const struct addr *addr)
 {
-	int allowed = patterns_cover(f->allow_uri, f->nallow_uri, t, addr);
-	int denied, net;
+	struct addr ip4;
+	int front, bad, good;
 
 	if (pattern_denies(f, t, addr))
 		return false;
 	if (addr == NULL)
-		return allowed >= 0 || f->allow_to.n > 0;
-	net = netlist_match(&f->allow_to, addr);
-	if (net > allowed)
-		allowed = net;
-	denied = netlist_match(&f->deny_to, addr);
-	return allowed >= 0 && allowed >= denied;
+		return f->allow_to.n > 0 ||
+		    patterns_cover(f->allow_uri, f->nallow_uri, t, NULL) >= 0;
+	good = allowed_bits(f, t, addr);
+	if (good < 0 || netlist_match(&f->deny_to, addr) > good)
+		return false;
+	/* The IPv4 address behind a translator or tunnel must pass as well, as
+	 * in netlist_allows() (ATK-19). */
+	front = (int)addr_embedded_ip4(addr, &ip4);
+	if (front == 0)
+		return true;
+	bad = netlist_match(&f->deny_to, &ip4);
+	return bad <= allowed_bits(f, t, &ip4) || front + bad <= good;
 }

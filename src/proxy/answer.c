@@ -29,21 +29,36 @@ answer(struct proxy *p, struct request *r, const struct reply *reply)
 	return REPLIED;
 }
 
+static enum verdict
+answer_text(struct proxy *p, struct request *r, uint8_t code,
+    const char *text, struct span opts)
+{
+	struct reply reply = { code, opts, span_str(text) };
+
+	if (reply.payload.n > TEXT_MAX)
+		reply.payload.n = TEXT_MAX;
+	return answer(p, r, &reply);
+}
+
 enum verdict
-answer_error(struct proxy *p, struct request *r, uint8_t code,
-    const char *text)
+answer_error_age(struct proxy *p, struct request *r, uint8_t code,
+    const char *text, uint32_t max_age)
 {
 	uint8_t space[8];
 	struct writer w = writer_make(space, sizeof(space));
 	struct coap_optw o = coap_optw(&w);
-	struct reply reply = { .code = code, .payload = span_str(text) };
 
-	if (reply.payload.n > TEXT_MAX)
-		reply.payload.n = TEXT_MAX;
+	coap_put_uint(&o, COAP_OPT_MAX_AGE, max_age);
+	return answer_text(p, r, code, text, writer_span(&w));
+}
+
+enum verdict
+answer_error(struct proxy *p, struct request *r, uint8_t code,
+    const char *text)
+{
 	if (code == COAP_502 || code == COAP_503 || code == COAP_504)
-		coap_put_uint(&o, COAP_OPT_MAX_AGE, ERROR_MAX_AGE);
-	reply.opts = writer_span(&w);
-	return answer(p, r, &reply);
+		return answer_error_age(p, r, code, text, ERROR_MAX_AGE);
+	return answer_text(p, r, code, text, SPAN_LIT(""));
 }
 
 enum verdict
@@ -53,11 +68,12 @@ answer_full(struct proxy *p, struct request *r)
 	return answer_error(p, r, COAP_503, "proxy is busy");
 }
 
-void
-answer_none(struct proxy *p, struct request *r)
+enum verdict
+answer_none(struct proxy *p, struct request *r, bool acted)
 {
-	r->front->drop(r, p->now);
+	r->front->drop(r, acted, p->now);
 	request_finish(p, r);
+	return REPLIED;
 }
 
 struct redirect_query

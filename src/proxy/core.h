@@ -27,6 +27,7 @@ struct proxy {
 	void *up_self;
 	struct pool requests, fetches;
 	struct list waiting;		/* fetches under way */
+	struct limits limits;		/* clients, by how often they ask */
 	struct request spare;
 	struct siphash_key tag_key;
 	uint64_t etag;			/* of our own resources */
@@ -55,6 +56,10 @@ enum verdict answer(struct proxy *p, struct request *r,
 enum verdict answer_error(struct proxy *p, struct request *r, uint8_t code,
     const char *text);
 
+/* Likewise with MAX_AGE seconds. */
+enum verdict answer_error_age(struct proxy *p, struct request *r,
+    uint8_t code, const char *text, uint32_t max_age);
+
 /* Answers R with 5.03, counted. */
 enum verdict answer_full(struct proxy *p, struct request *r);
 
@@ -65,8 +70,8 @@ enum verdict answer_own(struct proxy *p, struct request *r);
 enum verdict answer_failure(struct proxy *p, struct request *r,
     enum fetch_fail why);
 
-/* R gets no answer; it is gone then. */
-void answer_none(struct proxy *p, struct request *r);
+/* R gets no answer; it is gone then. ACTED as in struct front_ops. */
+enum verdict answer_none(struct proxy *p, struct request *r, bool acted);
 
 /* Counts a failed fetch. */
 void count_failure(struct proxy *p, enum fetch_fail why);

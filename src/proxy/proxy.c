@@ -21,16 +21,37 @@
 /* ---- stages ---- */
 
 static enum verdict
+admit_rate(struct proxy *p, struct request *r, const struct rate *rate)
+{
+	uint32_t seconds;
+
+	switch (limit_take(&p->limits, rate, r->in->listener, r->in->client,
+	    p->now, &seconds)) {
+	case LIMIT_REFUSE:
+		p->stats.rate_limited++;
+		return answer_error_age(p, r, COAP_429, "asking too often",
+		    seconds);
+	case LIMIT_SILENT:
+		p->stats.rate_limited++;
+		return answer_none(p, r, false);
+	case LIMIT_PASS:
+		break;
+	}
+	return NEXT;
+}
+
+static enum verdict
 stage_admit(struct proxy *p, struct request *r)
 {
 	const struct access *a = &p->conf->access[r->in->listener];
 
 	if (r->spare || p->draining)
 		return answer_full(p, r);
-	if (netlist_allows(&a->allow_from, &a->deny_from, r->in->client))
-		return NEXT;
-	p->stats.refused++;
-	return answer_error(p, r, COAP_403, "not for this client");
+	if (!netlist_allows(&a->allow_from, &a->deny_from, r->in->client)) {
+		p->stats.refused++;
+		return answer_error(p, r, COAP_403, "not for this client");
+	}
+	return admit_rate(p, r, &a->rate);
 }
 
 static enum verdict
@@ -361,6 +382,10 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 	p->timers = timers;
 	p->tag_key = rand_key(rnd);
 	p->etag = rand_u64(rnd);
+	if (!limits_init(&p->limits, conf->max_clients, rnd)) {
+		free(p);
+		return NULL;
+	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
@@ -380,7 +405,7 @@ drop_waiters(struct proxy *p, struct fetch *f)
 	struct request *r;
 
 	while ((r = fetch_waiter(f)) != NULL)
-		answer_none(p, r);
+		answer_none(p, r, true);
 }
 
 void
@@ -396,6 +421,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	limits_fini(&p->limits);
 	pool_fini(&p->requests);
 	pool_fini(&p->fetches);
 	free(p);

@@ -26,11 +26,13 @@ struct proxy_conf {
 	const struct forward_conf *forward;	/* NULL: role off */
 	const struct rules *rules;
 	size_t max_requests;	/* waiting at a time */
+	size_t max_clients;	/* with a rate limit to watch */
 };
 
 struct proxy_stats {
 	uint64_t requests;
 	uint64_t refused;	/* by a list: 4.03, 5.05 */
+	uint64_t rate_limited;	/* 4.29, or silence */
 	uint64_t local;		/* answered by the proxy itself */
 	uint64_t fetches;
 	uint64_t relayed;	/* responses of origins passed on */

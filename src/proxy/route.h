@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/netlist.h"
 #include "coap/uri.h"
+#include "proxy/limit.h"
 
 enum send_host {
 	SEND_HOST_KEEP,		/* as received, if received */
@@ -102,9 +103,10 @@ struct forward_conf {
 	uint64_t timeout_ms;
 };
 
-/* Who may use a listener. */
+/* Who may use a listener, and how often. */
 struct access {
 	struct netlist allow_from, deny_from;
+	struct rate rate;	/* per client */
 };
 
 /* One request's way. The host texts borrow from the request or from the

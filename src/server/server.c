@@ -38,11 +38,14 @@ front_reply(struct request *req, const struct reply *reply, uint64_t now)
 }
 
 static void
-front_drop(struct request *req, uint64_t now)
+front_drop(struct request *req, bool acted, uint64_t now)
 {
 	struct received *r = req->front_ctx;
 
-	dgram_ignore(r->dgram, r, now);
+	if (acted && !r->idempotent)
+		dgram_ignore(r->dgram, r, now);
+	else
+		dgram_forget(r->dgram, r);
 }
 
 static const struct front_ops server_front = {

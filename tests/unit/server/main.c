@@ -1,0 +1,14 @@
+/* Unit tests of src/server. */
+#include "unit.h"
+
+Suite *server_suite(void);
+
+int
+main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		server_suite,
+	};
+
+	return unit_main(suites, UNIT_COUNT(suites));
+}
