@@ -1,7 +1,7 @@
 /*
  * client: one call per fetch under way.
  *
- *	client_send -> (resolve -> client_resolved_cb) -> place_call
+ *	client_send -> (resolve -> client_resolved_cb) -> call_any
  *	    -> dgram_request ... client_response_cb | client_failed_cb
  *	                         | port_error_cb (ICMP)
  */
@@ -109,45 +109,48 @@ send_from(struct client *c, struct call *call, struct dest *d,
 	return true;
 }
 
-/* The first of N addresses that may be used, with the port of F's target;
- * false with the reason why there is none. */
+/* Sends CALL to A, if that may be used. */
 static bool
-choose(const struct fetch *f, const struct addr *v, size_t n, struct addr *a,
-    enum fetch_fail *why)
+call_at(struct client *c, struct call *call, const struct addr *a,
+    enum fetch_fail *why, uint64_t now)
 {
-	*why = FETCH_REFUSED;
-	for (size_t i = 0; i < n; i++) {
-		*a = v[i];
-		a->port = f->route.hop.port;
-		switch (fetch_check(f, a)) {
-		case FETCH_GO:
-			return true;
-		case FETCH_IS_SELF:
-			*why = FETCH_SELF;
-			break;
-		case FETCH_IS_REFUSED:
-			break;
-		}
+	struct dest *d;
+
+	switch (fetch_check(call->fetch, a)) {
+	case FETCH_GO:
+		break;
+	case FETCH_IS_SELF:
+		*why = FETCH_SELF;
+		return false;
+	case FETCH_IS_REFUSED:
+		*why = FETCH_REFUSED;
+		return false;
 	}
-	return false;
+	*why = FETCH_BUSY;
+	d = dest_get(&c->dests, a, now);
+	return d != NULL && send_from(c, call, d, why, now);
 }
 
-/* Sends CALL to the first of N addresses that may be used; frees it when it
- * cannot be sent. */
+/* Sends CALL to the first of N addresses that may be used and has a route: IPv6
+ * comes first, also on a host that has none. Frees it when it cannot be
+ * sent. */
 static enum upstream_send
 call_any(struct client *c, struct call *call, const struct addr *v, size_t n,
     enum fetch_fail *why, uint64_t now)
 {
-	struct dest *d;
-	struct addr a;
+	enum fetch_fail reason;
 
-	if (!choose(call->fetch, v, n, &a, why))
-		goto failed;
-	*why = FETCH_BUSY;
-	d = dest_get(&c->dests, &a, now);
-	if (d != NULL && send_from(c, call, d, why, now))
-		return UPSTREAM_SENT;
-failed:
+	*why = FETCH_REFUSED;
+	for (size_t i = 0; i < n && *why != FETCH_BUSY; i++) {
+		struct addr a = v[i];
+
+		a.port = call->fetch->route.hop.port;
+		c->stats.next_address += *why == FETCH_UNREACHABLE;
+		if (call_at(c, call, &a, &reason, now))
+			return UPSTREAM_SENT;
+		if (reason != FETCH_REFUSED)
+			*why = reason;
+	}
 	call_free(call);
 	return UPSTREAM_FAILED;
 }

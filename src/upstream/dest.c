@@ -91,33 +91,38 @@ dests_expire(struct dests *ds, uint64_t before)
 	}
 }
 
-/* Closes the longest unused destination that is idle. Looks at a few only: at
- * the limit this is asked for every new origin. */
-static bool
-make_room(struct dests *ds)
+static void
+dest_used(struct dest *d, uint64_t now)
 {
-	struct list *it, *tmp;
-	unsigned tries = 8;
+	list_del(&d->lru);
+	list_add_tail(&d->dests->lru, &d->lru);
+	d->used = now;
+}
 
-	LIST_FOREACH_SAFE (it, tmp, &ds->lru) {
-		struct dest *d = CONTAINER_OF(it, struct dest, lru);
+/* Closes the longest unused destination that is idle. Looks at a few only: at
+ * the limit this is asked for every new origin. Those under way count as used,
+ * or a few slow origins would stand in front of all that are idle. */
+static bool
+make_room(struct dests *ds, uint64_t now)
+{
+	for (unsigned tries = 8; tries > 0 && !list_empty(&ds->lru); tries--) {
+		struct dest *d = CONTAINER_OF(ds->lru.next, struct dest, lru);
 
-		if (tries-- == 0)
-			return false;
 		if (dest_idle(d)) {
 			dest_close(d);
 			return true;
 		}
+		dest_used(d, now);
 	}
 	return false;
 }
 
 static struct dest *
-dest_new(struct dests *ds, const struct addr *a, uint64_t hash)
+dest_new(struct dests *ds, const struct addr *a, uint64_t hash, uint64_t now)
 {
 	struct dest *d;
 
-	if (ds->count >= ds->max && !make_room(ds))
+	if (ds->count >= ds->max && !make_room(ds, now))
 		return NULL;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
@@ -144,17 +149,14 @@ dest_get(struct dests *ds, const struct addr *a, uint64_t now)
 			d = NULL;
 	}
 	if (d == NULL)
-		d = dest_new(ds, a, hash);
+		d = dest_new(ds, a, hash, now);
 	if (d == NULL) {
 		ds->stats.refused++;
 		return NULL;
 	}
 	/* The order matters to the second, not to the request. */
-	if (now - d->used >= 1000) {
-		list_del(&d->lru);
-		list_add_tail(&ds->lru, &d->lru);
-		d->used = now;
-	}
+	if (now - d->used >= 1000)
+		dest_used(d, now);
 	return d;
 }
 

@@ -33,7 +33,7 @@ struct dest {
 	struct addr addr;
 	struct list ports;	/* the current one first */
 	unsigned nports;
-	uint64_t used;		/* when last sent to, ms */
+	uint64_t used;		/* when last sent to, or seen busy, ms */
 	uint64_t closed_until;	/* no Message ID before then */
 };
 

@@ -1,0 +1,18 @@
+/* Unit tests of src/upstream. */
+#include "unit.h"
+
+Suite *dest_suite(void);
+Suite *client_suite(void);
+Suite *client_errors_suite(void);
+
+int
+main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		dest_suite,
+		client_suite,
+		client_errors_suite,
+	};
+
+	return unit_main(suites, UNIT_COUNT(suites));
+}
