@@ -57,6 +57,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/core.h \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/front.h \
+	src/proxy/limit.c src/proxy/limit.h \
 	src/proxy/local.c src/proxy/local.h \
 	src/proxy/proxy.c src/proxy/proxy.h \
 	src/proxy/redirect.c src/proxy/redirect.h \
