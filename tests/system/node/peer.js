@@ -1,0 +1,102 @@
+'use strict'
+// node-coap as the system tests use it; see test_node.py.
+//
+//   node peer.js server       prints "port N"; keeps what is PUT to a path
+//   node peer.js client PORT  a request per line of JSON on standard input, an
+//                             answer per line on standard output; those of
+//                             one line, an array, are under way at once
+
+const coap = require('coap')
+const dgram = require('dgram')
+const readline = require('readline')
+
+function serve () {
+    const kept = new Map()
+    const methods = {
+        GET (req, res) {
+            const found = kept.get(req.url)
+            if (found === undefined) {
+                res.code = '4.04'
+            }
+            return res.end(found)
+        },
+        PUT (req, res) {
+            res.code = kept.has(req.url) ? '2.04' : '2.01'
+            kept.set(req.url, req.payload)
+            return res.end()
+        },
+        POST (req, res) {
+            const path = `${req.url}/${kept.size}`
+            kept.set(path, req.payload)
+            res.code = '2.01'
+            const segments = path.split('/').slice(1)
+            res.setOption('Location-Path', segments.map((s) => Buffer.from(s)))
+            return res.end()
+        },
+        DELETE (req, res) {
+            kept.delete(req.url)
+            res.code = '2.02'
+            return res.end()
+        }
+    }
+    const socket = dgram.createSocket('udp4')
+    const server = coap.createServer((req, res) => {
+        if (req.headers.Observe === 0) {
+            return res.write('observed')    // stays open
+        }
+        return methods[req.method](req, res)
+    })
+    socket.bind(0, '127.0.0.1', () => {
+        const { port } = socket.address()
+        server.listen(socket, () => console.log(`port ${port}`))
+    })
+}
+
+function ask (agent, port, wanted) {
+    return new Promise((resolve) => {
+        const req = coap.request({
+            agent,
+            host: '127.0.0.1',
+            port,
+            method: wanted.method,
+            pathname: wanted.path,
+            observe: wanted.observe,
+            proxyUri: wanted.proxyUri,
+            options: wanted.block1 === undefined
+                ? {}
+                : { Block1: Buffer.from([wanted.block1]) }
+        })
+        req.on('error', (error) => resolve({ error: String(error) }))
+        req.on('timeout', () => resolve({ error: 'timeout' }))
+        req.on('response', (res) => {
+            const answer = {
+                code: res.code,
+                options: res.options.map((o) => o.name),
+                location: res.options.filter((o) => o.name === 'Location-Path')
+                    .map((o) => `/${o.value}`).join(''),
+                text: res.payload.toString()
+            }
+            if (wanted.observe) {
+                res.close()
+            }
+            resolve(answer)
+        })
+        req.end(wanted.text && Buffer.from(wanted.text))
+    })
+}
+
+async function request (port) {
+    const agent = new coap.Agent({ type: 'udp4' })
+    for await (const line of readline.createInterface(process.stdin)) {
+        const answers = await Promise.all(
+            JSON.parse(line).map((wanted) => ask(agent, port, wanted)))
+        console.log(JSON.stringify(answers))
+    }
+    process.exit(0)
+}
+
+if (process.argv[2] === 'server') {
+    serve()
+} else {
+    request(Number(process.argv[3]))
+}

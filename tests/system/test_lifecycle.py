@@ -1,0 +1,228 @@
+"""Starting, being watched, and ending."""
+
+import os
+import re
+import secrets
+import signal
+import socket
+import tempfile
+
+import tap
+from coap import GET, MAX_AGE, Client, Message, Origin
+from programs import START, Proxy
+from tap import contains, equal, test
+
+
+class Manager:
+    """The service manager's end of sd_notify."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.settimeout(START)
+        self.env = {'NOTIFY_SOCKET': address.replace('\0', '@', 1)}
+
+    def next_with(self, key):
+        """The next message that sets KEY, as a dictionary."""
+        while True:
+            text = self.socket.recv(4096).decode()
+            state = dict(line.split('=', 1) for line in text.split('\n')
+                         if line)
+            if key in state:
+                return state
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def route(origin):
+    return f'[route]\nto = coap://127.0.0.1:{origin.port}\n'
+
+
+def supervised(manager):
+    with Origin() as origin, manager, \
+            Proxy(route(origin), env=manager.env) as proxy:
+        state = manager.next_with('READY')
+        equal(state['READY'], '1')
+        contains(state['STATUS'], '1 listener')
+        proxy.signal(signal.SIGTERM)
+        equal(manager.next_with('STOPPING')['STOPPING'], '1')
+        equal(proxy.wait_end(), 0)
+
+
+@test('ready line: every bound address with its real port')
+def _():
+    with Proxy('''
+            [listen one]
+            bind = coap://127.0.0.1:0 coap://127.0.0.2:0
+            [listen two]
+            bind = coap://127.0.0.3:0
+            [forward]''') as proxy:
+        line = proxy.wait_for(r'^ready: (.*)$')[1]
+        hosts = re.findall(r'coap://([\d.]+):\d+', line)
+        equal(hosts, ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
+        equal(0 in proxy.ports, False)
+        for host, port in zip(hosts, proxy.ports):
+            with Client((host, port)) as client:
+                equal(client.request(GET, '/.well-known/core').code, '2.05')
+                equal(client.fence(), [])
+
+
+@test('READY=1, STATUS and STOPPING=1 to a socket with a path')
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        supervised(Manager(os.path.join(directory, 'notify')))
+
+
+@test('READY=1, STATUS and STOPPING=1 to an abstract socket')
+def _():
+    supervised(Manager(f'\0coaproxy-test-{secrets.token_hex(8)}'))
+
+
+def drains(number):
+    with Manager(f'\0coaproxy-test-{secrets.token_hex(8)}') as manager, \
+            Origin() as origin, \
+            Proxy(route(origin), env=manager.env) as proxy, \
+            Client(proxy.address) as client:
+        sent = client.send(Message(GET, '/slow'))
+        request = origin.receive()
+        proxy.signal(number)
+        contains(manager.next_with('STOPPING')['STATUS'], '1 request')
+        equal(proxy.process.poll(), None, 'still running')
+        # PRX-45: others had better ask elsewhere, or later.
+        with Client(proxy.address) as late:
+            refused = late.request(GET, '/new')
+            equal((refused.code, refused.value(MAX_AGE) is not None),
+                  ('5.03', True))
+        origin.untouched()
+        origin.reply(request, payload='in time')
+        equal(client.await_response(sent).payload, b'in time')
+        equal(proxy.wait_end(), 0)
+
+
+@test('SIGTERM: a request in flight is still answered, exit status 0')
+def _():
+    drains(signal.SIGTERM)
+
+
+@test('SIGINT: the same')
+def _():
+    drains(signal.SIGINT)
+
+
+@test('drain has an end: the origin never answers, exit status 0')
+def _():
+    with Origin() as origin, \
+            Proxy('[proxy]\ndrain = 300ms\n' + route(origin)) as proxy, \
+            Client(proxy.address) as client:
+        client.send(Message(GET))
+        origin.receive()
+        proxy.signal(signal.SIGTERM)
+        equal(proxy.wait_end(5), 0)
+
+
+@test('a second SIGTERM ends at once')
+def _():
+    with Manager(f'\0coaproxy-test-{secrets.token_hex(8)}') as manager, \
+            Origin() as origin, \
+            Proxy('[proxy]\ndrain = 1h\n' + route(origin),
+                  env=manager.env) as proxy, Client(proxy.address) as client:
+        client.send(Message(GET))
+        origin.receive()
+        proxy.signal(signal.SIGTERM)
+        manager.next_with('STOPPING')
+        proxy.signal(signal.SIGTERM)
+        equal(proxy.wait_end(5), 0)
+
+
+@test('idle: SIGTERM ends without waiting')
+def _():
+    with Proxy('[proxy]\ndrain = 1h\n[forward]') as proxy:
+        proxy.signal(signal.SIGTERM)
+        equal(proxy.wait_end(5), 0)
+
+
+@test('a second daemon on the same port: exit status 1, names the address')
+def _():
+    with Proxy('[forward]') as first:
+        second = Proxy(f'[listen]\nbind = {first.uri}\n[forward]', wait=False)
+        try:
+            equal(second.wait_end(), 1)
+            contains(second.output, f'127.0.0.1:{first.port}')
+            contains(second.output.lower(), 'in use')
+            equal('ready:' in second.output, False)
+        finally:
+            second.close()
+        with Client(first.address) as client:
+            equal(client.request(GET, '/.well-known/core').code, '2.05')
+
+
+@test('an address that is not ours: exit status 1')
+def _():
+    proxy = Proxy('[listen]\nbind = coap://203.0.113.77:0\n[forward]',
+                  wait=False)
+    try:
+        equal(proxy.wait_end(), 1)
+        contains(proxy.output, '203.0.113.77')
+    finally:
+        proxy.close()
+
+
+@test('ATK-40: nothing of before is trusted after a restart')
+def _():
+    with Origin() as origin:
+        with Proxy('[proxy]\ndrain = 0s\n' + route(origin)) as proxy, \
+                Client(proxy.address) as client:
+            client.send(Message(GET))
+            old = origin.receive()
+            bind = f'[listen]\nbind = {proxy.uri}\n'
+        with Proxy(bind + route(origin)) as proxy, \
+                Client(proxy.address) as client:
+            sent = client.send(Message(GET))
+            request = origin.receive()
+            # Late, to where the old process listened and to the new one.
+            origin.reply(old, payload='stale')
+            origin.reply(old, payload='stale', type=0, mid=9)
+            old.source = request.source
+            origin.reply(old, payload='stale')
+            equal(client.fence(), [])
+            origin.reply(request, payload='fresh')
+            equal(client.await_response(sent).payload, b'fresh')
+
+
+@test('log: messages below the level are not written; -v and -q shift it')
+def _():
+    with Proxy('[forward]', '-v', '-v') as loud, \
+            Proxy('[forward]', '-q', '-q') as quiet:
+        for proxy in (loud, quiet):
+            proxy.signal(signal.SIGTERM)
+            equal(proxy.wait_end(), 0)
+        contains(loud.output, 'stopped')
+        equal('stopped' in quiet.output, False)
+        contains(quiet.output, 'ready:')
+
+
+@test('log target: a file')
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'log')
+        with Proxy(f'[forward]\n[log]\ntarget = {path}') as proxy:
+            proxy.signal(signal.SIGTERM)
+            equal(proxy.wait_end(), 0)
+        with open(path) as log:
+            contains(log.read(), 'stopped')
+        equal('stopped' in proxy.output, False)
+
+
+@test('SIGHUP does not end it')
+def _():
+    with Proxy('[forward]') as proxy, Client(proxy.address) as client:
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_for('reload')
+        equal(client.request(GET, '/.well-known/core').code, '2.05')
+
+
+tap.run()

@@ -1,0 +1,150 @@
+#!/bin/sh
+# The source tree keeps its own rules, and the tools that say so can tell.
+set -u
+: "${top_srcdir:=.}" "${PYTHON:=}"
+
+n=0
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+cd "$top_srcdir" || exit 1
+
+# check NAME COMMAND...: one result, the command's exit status.
+check()
+{
+	n=$((n + 1))
+	name=$1
+	shift
+	if "$@" >"$scratch/out" 2>&1
+	then echo "ok $n - $name"
+	else echo "not ok $n - $name"
+	fi
+	sed 's/^/# /' "$scratch/out"
+}
+
+# fails STATUS TEXT COMMAND...: the command ends with STATUS and prints TEXT.
+fails()
+{
+	expected=$1
+	text=$2
+	shift 2
+	said=$("$@" 2>&1)
+	[ $? -eq "$expected" ] && printf '%s\n' "$said" | grep -qF "$text"
+}
+
+skip()
+{
+	n=$((n + 1))
+	echo "ok $n - $1 # SKIP $2"
+}
+
+mkdir -p "$scratch/src/low" "$scratch/src/high" "$scratch/tests/spec"
+
+includes_caught()
+{
+	printf 'low:\nhigh: low\n<event2/*> high\n' >"$scratch/src/layers"
+	echo "$2" >"$scratch/src/$1/x.c"
+	fails 1 "$3" "$PYTHON" -B tools/check-includes "$scratch/src"
+}
+
+layers_caught()
+{
+	printf 'low: high\nhigh:\n' >"$scratch/src/layers"
+	fails 1 'not above' "$PYTHON" -B tools/check-includes "$scratch/src"
+}
+
+# ids_caught TEXT: a test that says TEXT does not carry the requirement.
+ids_caught()
+{
+	echo 'XYZ-02 1 done second' >"$scratch/tests/spec/a.txt"
+	echo "$1" >"$scratch/tests/test_x.c"
+	fails 1 XYZ-02 "$PYTHON" -B tools/check-spec --tests "$scratch/tests" a
+}
+
+ids_found()
+{
+	echo 'XYZ-02 1 done second' >"$scratch/tests/spec/a.txt"
+	echo "$1" >"$scratch/tests/test_x.c"
+	"$PYTHON" -B tools/check-spec --tests "$scratch/tests" a
+}
+
+# Each module and each test is built and distributed.
+files_listed()
+{
+	missing=0
+	for file in src/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] \
+	    tests/fuzz/*.[ch] tests/replay/* tests/system/*.* bench/*.[ch] \
+	    docs/*.*
+	do
+		if [ -e "$file" ] && [ "${file##*.}" != mk ] &&
+		    ! grep -qF "$file" src/local.mk tests/local.mk \
+		    bench/local.mk docs/local.mk
+		then
+			echo "$file is in no local.mk"
+			missing=1
+		fi
+	done
+	return $missing
+}
+
+# Each module, x.c and x.h, of a directory that has unit tests has its own, but
+# for those that only show in another's or in the whole program's.
+modules_tested()
+{
+	missing=0
+	for dir in tests/unit/*/
+	do
+		dir=$(basename "$dir")
+		for file in "src/$dir"/*.c
+		do
+			case $file in
+			src/net/dns.c|src/net/sendq.c) continue ;;
+			src/main/daemon.c|src/main/sd.c) continue ;;
+			esac
+			test=tests/unit/$dir/test_$(basename "$file")
+			if [ -e "${file%c}h" ] && [ ! -e "$test" ]
+			then
+				echo "$file has no $test"
+				missing=1
+			fi
+		done
+	done
+	return $missing
+}
+
+if [ -n "$PYTHON" ]
+then
+	check 'includes point down' "$PYTHON" -B tools/check-includes
+	check 'an include upwards is found' \
+	    includes_caught low '#include "high/x.h"' 'points upwards'
+	check 'an include without directory is found' \
+	    includes_caught low '#include "x.h"' 'directory is missing'
+	check 'a library in the wrong layer is found' \
+	    includes_caught low '#include <event2/event.h>' 'not for this'
+	check 'a cycle in layers is refused' layers_caught
+	check 'every requirement that is done has a test' \
+	    "$PYTHON" -B tools/check-spec
+	check 'an ID is found' ids_found '/* XYZ-02: second */'
+	check 'a range is no ID' ids_caught '/* XYZ-02..03 */'
+	check 'the end of a range is no ID' ids_caught '/* XYZ-01..XYZ-02 */'
+	check 'part of a longer ID is no ID' ids_caught '/* XYZ-021 */'
+	check 'the documents name what exists' "$PYTHON" -B tools/check-docs
+	check 'no function above 80 lines' "$PYTHON" -B tools/shape --limit 80
+else
+	skip 'tools/check-includes, check-spec, shape' 'no python3'
+fi
+
+check 'every file is in a local.mk' files_listed
+check 'every module has a test file' modules_tested
+check 'NEWS has Unreleased on top' sh -c \
+    'sed -n 3p NEWS | grep -qx Unreleased'
+
+if command -v shellcheck >/dev/null
+then
+	check 'shell scripts are clean' shellcheck .ci/run autogen.sh \
+	    scripts/demo scripts/install scripts/test tests/*.t tests/*/*.t \
+	    tests/*/*.sh
+else
+	skip 'shell scripts are clean' 'no shellcheck'
+fi
+
+echo "1..$n"
