@@ -13,7 +13,7 @@
 
 #include "base/poison.h"
 
-enum { SMALL, LARGE, CLASSES };
+enum { CLASSES = 4 };
 
 struct buf_pool {
 	struct buf *free[CLASSES];
@@ -23,7 +23,18 @@ struct buf_pool {
 	uint64_t full;
 };
 
-static const uint16_t caps[CLASSES] = { BUF_SMALL, BUF_LARGE };
+static const uint16_t caps[CLASSES] = { BUF_SMALL, 640, 1280, BUF_LARGE };
+
+/* The smallest that holds NEED octets. */
+static inline unsigned
+class_for(size_t need)
+{
+	unsigned class = 0;
+
+	while (class < CLASSES - 1 && need > caps[class])
+		class++;
+	return class;
+}
 
 static inline size_t
 footprint(unsigned class)
@@ -48,9 +59,11 @@ make(struct buf_pool *p, unsigned class)
 	size_t size = footprint(class);
 	struct buf *b;
 
-	/* Our own list is empty: what is held is of the other size. */
-	while (p->held > p->max - p->used - size)
-		free(pop(p, class == SMALL ? LARGE : SMALL));
+	/* Our own list is empty: what is held is of other sizes. */
+	for (unsigned i = 0; i < CLASSES; i++)
+		while (p->held > p->max - p->used - size &&
+		    p->free[i] != NULL)
+			free(pop(p, i));
 	b = malloc(size);
 	if (b == NULL)
 		return NULL;
@@ -85,7 +98,7 @@ buf_pool_free(struct buf_pool *p)
 struct buf *
 buf_get(struct buf_pool *p, size_t need)
 {
-	unsigned class = need > BUF_SMALL ? LARGE : SMALL;
+	unsigned class = class_for(need);
 	struct buf *b = NULL;
 
 	if (need > BUF_LARGE)
@@ -103,6 +116,12 @@ buf_get(struct buf_pool *p, size_t need)
 	return b;
 }
 
+bool
+buf_pool_low(const struct buf_pool *p)
+{
+	return p->max - p->used < p->max / 8;
+}
+
 struct buf *
 buf_ref(struct buf *b)
 {
@@ -114,7 +133,7 @@ buf_ref(struct buf *b)
 static void
 put(struct buf_pool *p, struct buf *b)
 {
-	unsigned class = b->cap == BUF_SMALL ? SMALL : LARGE;
+	unsigned class = class_for(b->cap);
 	size_t size = footprint(class);
 
 	p->used -= size;

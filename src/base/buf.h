@@ -2,7 +2,7 @@
  * buf: pooled datagram buffers, the only reference-counted object.
  *
  * A datagram to send is written once into a buf; the send queue, the
- * retransmission table and the duplicate table share it. Two sizes, because
+ * retransmission table and the duplicate table share it. A few sizes, because
  * most CoAP messages are small and many are kept for minutes.
  */
 #ifndef BASE_BUF_H
@@ -13,7 +13,9 @@
 
 #include "base/span.h"
 
-enum { BUF_SMALL = 208, BUF_LARGE = 2048 };	/* octets of data */
+/* Octets of data: the smallest size, and the largest, which holds whatever fits
+ * a receive slot with another token and our own options. */
+enum { BUF_SMALL = 208, BUF_LARGE = 2176 };
 
 struct buf_pool;
 
@@ -37,6 +39,10 @@ void buf_pool_free(struct buf_pool *p);
  * NULL when NEED exceeds BUF_LARGE, and, counted in buf_pool_full(), when the
  * pool is at its limit or there is no memory. */
 struct buf *buf_get(struct buf_pool *p, size_t need);
+
+/* Whether less than an eighth of the budget is left: that is for answers, not
+ * for new work. */
+bool buf_pool_low(const struct buf_pool *p);
 
 struct buf *buf_ref(struct buf *b);
 void buf_unref(struct buf *b);		/* of NULL: nothing */

@@ -287,12 +287,8 @@ name_ok(struct span s)
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] <= ' ')
 			return false;
-	/* One dot at the end is the root's, and ends no label. */
-	do {
-		label = cut(&s, '.', '.');
-		if (s.n > 0)
-			skip(&s, 1);
-	} while (s.n > 0);
+	for (label = cut(&s, '.', '.'); s.n > 0; label = cut(&s, '.', '.'))
+		skip(&s, 1);
 	return !numeric(label);	/* nor empty */
 }
 
@@ -315,6 +311,10 @@ coap_host_parse(struct coap_host *h, struct span text,
 		set_literal(h, &addr, buf);
 		return true;
 	}
+	/* "lamp.example." is "lamp.example": rules, lists and the resolver must
+	 * all see the same name. */
+	if (text.p[text.n - 1] == '.')
+		text.n--;
 	if (!name_ok(text))
 		return false;
 	/* TEXT may be BUF. */
@@ -432,22 +432,26 @@ coap_uri_put_query(const struct coap_uri *u, struct coap_optw *o)
 struct span
 coap_host_text(const struct coap_host *h, char buf[ADDR_STRLEN])
 {
-	return h->literal ? span_str(addr_ip_str(&h->addr, buf)) : h->text;
+	char ip[ADDR_STRLEN];
+
+	if (!h->literal)
+		return h->text;
+	if (h->addr.family == 4)
+		return span_str(addr_ip_str(&h->addr, buf));
+	snprintf(buf, ADDR_STRLEN, "[%.45s]", addr_ip_str(&h->addr, ip));
+	return span_str(buf);
 }
 
 static void
 put_authority(struct writer *w, enum coap_scheme scheme,
     const struct coap_host *host, uint16_t port)
 {
-	bool brackets = host->literal && host->addr.family == 6;
 	char ip[ADDR_STRLEN], text[8];
 
-	if (brackets)
-		writer_u8(w, '[');
-	pct_put(w, coap_host_text(host, ip),
-	    PCT_REG_NAME | (brackets ? PCT_COLON : 0));
-	if (brackets)
-		writer_u8(w, ']');
+	if (host->literal)
+		writer_span_put(w, coap_host_text(host, ip));
+	else
+		pct_put(w, host->text, PCT_REG_NAME);
 	if (port == coap_scheme_port(scheme))
 		return;
 	snprintf(text, sizeof(text), ":%u", (unsigned)port);

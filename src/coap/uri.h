@@ -71,15 +71,16 @@ enum coap_uri_err coap_uri_parse(struct coap_uri *u, struct span text,
     unsigned flags);
 
 /* Reads a host from Uri-Host (brackets tolerated, PRX-30) or from a URI after
- * decoding: an IP literal, or a name; text is lower-cased into BUF. False for
+ * decoding: an IP literal, or a name; text is lower-cased into BUF, without the
+ * dot of the root at its end. False for
  * what is neither: empty, over 255 octets, an octet no host can have (NUL,
  * blank, controls, "/:?#[]@\\%"), or a name whose last label is all digits or
  * 0x-hexadecimal but not strict IPv4 (PRX-25). ZONE as in addr_parse_ip6(). */
 bool coap_host_parse(struct coap_host *h, struct span text,
     uint8_t buf[COAP_HOST_MAX], bool zone);
 
-/* H as it stands in Uri-Host: the name, or the literal as RFC 5952 writes it,
- * without brackets, in BUF. */
+/* H as it stands in Uri-Host (RFC 7252 6.5 step 2): the name, or the literal as
+ * RFC 5952 writes it, IPv6 in brackets, in BUF. */
 struct span coap_host_text(const struct coap_host *h, char buf[ADDR_STRLEN]);
 
 /* Writes Uri-Path options of U: dot segments removed before splitting

@@ -19,7 +19,7 @@ static const struct {
 	{ "localhost", NAME, NULL },
 	{ "b\xc3\xbc" "cher.example", NAME, NULL },	/* PRX-26 */
 	{ "B\xc3\x9c", NAME, "b\xc3\x9c" },
-	{ "example.", NAME, NULL },
+	{ "example.", NAME, "example" },
 	{ "1.2.3.4a", NAME, NULL },
 	{ "1.example", NAME, NULL },
 	{ "0xg", NAME, NULL },

@@ -74,7 +74,7 @@ static const struct {
 	{ { "coap+tcp://h", 1, "", NULL }, { T, 1, "", NULL }, false },
 	{ { "coap://h:5684", 1, "", NULL }, { T, 1, "", NULL }, false },
 	{ { "coap://i", 1, "", NULL }, { T, 1, "", NULL }, false },
-	{ { "coap://h.", 1, "", NULL }, { T, 1, "", NULL }, false },
+	{ { "coap://h.", 1, "", NULL }, { "coap://h", 1, "", NULL }, true },
 	{ { "coap://[fe80::1%25lo]", 1, "", NULL },
 	    { "coap://[fe80::1]", 1, "", NULL }, false },
 	{ { T, 1, PATH_T, NULL }, { T, 1, "b1 54", NULL }, false },
