@@ -35,6 +35,7 @@ struct daemon {
 	struct resolver *resolver;
 	struct buf_pool *bufs;
 	struct self self;
+	char *ready;		/* "ready: coap://..." */
 	struct span *names;
 	struct access *access;
 	struct proxy_conf proxy_conf;
@@ -127,6 +128,22 @@ build_ends(struct daemon *d)
 	return d->server != NULL;
 }
 
+/* A is ours, and part of the "ready:" line. DUAL: the same port of every IPv4
+ * address as well. */
+static void
+note_bound(struct daemon *d, const struct addr *a, bool dual)
+{
+	char text[ADDR_STRLEN];
+	char *ready = xasprintf("%s coap://%s", d->ready, addr_str(a, text));
+
+	free(d->ready);
+	d->ready = ready;
+	self_add_bound(&d->self, a);
+	if (dual && a->family == 6)
+		self_add_bound(&d->self,
+		    &(struct addr){ .family = 4, .port = a->port });
+}
+
 static bool
 bind_one(struct daemon *d, unsigned index, const struct bind_conf *b)
 {
@@ -145,7 +162,7 @@ bind_one(struct daemon *d, unsigned index, const struct bind_conf *b)
 	}
 	listener_open(l, net, sock);
 	net->ops->local(sock, &bound);
-	self_add_bound(&d->self, &bound);
+	note_bound(d, &bound, b->addr.family == 0);
 	return true;
 }
 
@@ -270,6 +287,7 @@ tear_down(struct daemon *d)
 	client_free(d->client);
 	free(d->access);
 	free(d->names);
+	free(d->ready);
 	self_fini(&d->self);
 	if (d->resolver != NULL)
 		resolve_free(d->resolver);
@@ -284,19 +302,6 @@ tear_down(struct daemon *d)
 }
 
 /* ---- running ---- */
-
-static void
-print_ready(const struct daemon *d)
-{
-	char text[ADDR_STRLEN];
-
-	fputs("ready:", stderr);
-	for (size_t i = 0; i < d->self.nbound; i++)
-		fprintf(stderr, " coap://%s",
-		    addr_str(&d->self.bound[i], text));
-	fputc('\n', stderr);
-	fflush(stderr);
-}
 
 static const char *
 plural(size_t n)
@@ -321,14 +326,15 @@ raise_descriptor_limit(void)
 static int
 run(const struct conf *c)
 {
-	struct daemon d = { .conf = c };
+	struct daemon d = { .conf = c, .ready = xstrdup("ready:") };
 	int status = EXIT_OTHER;
 
 	raise_descriptor_limit();
 	list_init(&d.drain.link);
 	list_init(&d.interfaces.link);
 	if (build(&d)) {
-		print_ready(&d);
+		fprintf(stderr, "%s\n", d.ready);
+		fflush(stderr);
 		sd_tell("READY=1\nSTATUS=Serving %zu listener%s, %zu route%s",
 		    c->nlisten, plural(c->nlisten), c->rules.n,
 		    plural(c->rules.n));

@@ -205,7 +205,8 @@ put_forward_target(const struct question *q)
 		fputs("yes, but not for this scheme\n", q->out);
 		return "5.05, the scheme is not supported";
 	}
-	if (!admit_target(f, &t, t.host.literal ? &t.host.addr : NULL)) {
+	if (!admit_target(f, &t, t.host.literal ? &t.host.addr : NULL,
+		false)) {
 		fputs("yes, but not to this target\n", q->out);
 		return "5.05, [forward] does not allow the target";
 	}

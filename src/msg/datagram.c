@@ -297,13 +297,18 @@ token_make(struct dgram *d, uint8_t token[8])
 
 struct exchange *
 dgram_request(struct dgram *d, struct peer *p, const struct dgram_out *out,
-    void *user, bool *busy, uint64_t now)
+    void *user, enum dgram_refusal *why, uint64_t now)
 {
-	struct exchange *x = pool_get(&d->exchange_pool);
 	struct coap_head h = { .type = out->type, .code = out->code };
+	struct exchange *x;
 	struct buf *b;
 
-	*busy = false;
+	*why = DGRAM_TOO_LARGE;
+	if (coap_emit_bound(sizeof(x->token), out->opts.n, out->payload.n) >
+	    BUF_LARGE)
+		return NULL;
+	*why = DGRAM_FULL;
+	x = buf_pool_low(d->bufs) ? NULL : pool_get(&d->exchange_pool);
 	if (x == NULL) {
 		d->stats.full++;
 		return NULL;
@@ -313,10 +318,9 @@ dgram_request(struct dgram *d, struct peer *p, const struct dgram_out *out,
 	b = build(d, &h, out->opts, out->payload);
 	if (b == NULL)
 		goto err0;
-	if (!next_mid(d, p, &h.mid, now)) {
-		*busy = true;
+	*why = DGRAM_NO_MID;
+	if (!next_mid(d, p, &h.mid, now))
 		goto err1;
-	}
 	coap_set_mid(b->data, h.mid);
 	x->user = user;
 	x->sent.request = true;
@@ -409,6 +413,18 @@ reply_separately(struct dgram *d, struct peer *p, uint16_t mid, struct buf *b,
 	return true;
 }
 
+/* OUT under H; what does not fit a datagram of ours with the client's token is
+ * an answer that cannot be passed on. */
+static struct buf *
+build_reply(struct dgram *d, struct coap_head *h, const struct dgram_out *out)
+{
+	if (coap_emit_bound(h->token.n, out->opts.n, out->payload.n) <=
+	    BUF_LARGE)
+		return build(d, h, out->opts, out->payload);
+	h->code = COAP_502;
+	return build(d, h, SPAN_LIT(""), SPAN_LIT(""));
+}
+
 bool
 dgram_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
     struct span token, uint64_t now)
@@ -424,7 +440,7 @@ dgram_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
 
 	if (!piggyback && !next_mid(d, r->peer, &h.mid, now))
 		goto lost;
-	b = build(d, &h, out->opts, out->payload);
+	b = build_reply(d, &h, out);
 	if (b == NULL)
 		goto lost;
 	if (h.type == COAP_CON && !reply_separately(d, r->peer, h.mid, b, now))
@@ -445,12 +461,9 @@ lost:
 }
 
 void
-dgram_ignore(struct dgram *d, struct received *r, uint64_t now)
+dgram_harmless(struct dgram *d, struct received *r)
 {
-	if (r->type == COAP_CON && r->state == RECEIVED_OPEN)
-		transmit_empty(d, r->peer, COAP_ACK, r->mid);
-	received_end(d, r, r->type == COAP_CON ? ANSWER_ACK : ANSWER_NONE,
-	    NULL, now);
+	received_harmless(&d->received, r);
 }
 
 void
@@ -459,14 +472,14 @@ dgram_forget(struct dgram *d, struct received *r)
 	received_drop(&d->received, r);
 }
 
-/* There is no room to remember M: 5.03 without a record (MSG-66). */
+/* Answers the request M with CODE and OPTS without a record of it. */
 static void
-refuse(struct dgram *d, struct peer *p, const struct coap_msg *m, uint64_t now)
+refuse(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint8_t code, struct span opts, uint64_t now)
 {
-	static const uint8_t max_age_5[] = { 0xd1, 0x01, 5 };
 	struct coap_head h = {
 		.type = m->type == COAP_CON ? COAP_ACK : COAP_NON,
-		.code = COAP_503,
+		.code = code,
 		.mid = m->mid,
 		.token = m->token,
 	};
@@ -474,12 +487,20 @@ refuse(struct dgram *d, struct peer *p, const struct coap_msg *m, uint64_t now)
 
 	if (m->type == COAP_NON && !next_mid(d, p, &h.mid, now))
 		return;
-	b = build(d, &h, span_make(max_age_5, sizeof(max_age_5)),
-	    SPAN_LIT(""));
+	b = build(d, &h, opts, SPAN_LIT(""));
 	if (b == NULL)
 		return;
 	transmit(d, p, b);
 	buf_unref(b);
+}
+
+/* There is no room to remember M (MSG-66). */
+static void
+refuse_full(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint64_t now)
+{
+	/* Max-Age 5 */
+	refuse(d, p, m, COAP_503, SPAN_LIT("\xd1\x01\x05"), now);
 }
 
 /* ---- receiving ---- */
@@ -563,7 +584,7 @@ input_request(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	}
 	r = remember(d, p, m, digest);
 	if (r == NULL) {
-		refuse(d, p, m, now);
+		refuse_full(d, p, m, now);
 		return;
 	}
 	if (m->type == COAP_CON)
@@ -692,9 +713,25 @@ input_malformed(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	reject(d, p, m);
 }
 
+/* M is the beginning of a message whose end is lost. */
+static void
+input_truncated(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint64_t now)
+{
+	bool request = m->token.p != NULL && m->type <= COAP_NON &&
+	    coap_code_kind(m->code) == COAP_KIND_REQUEST;
+
+	d->stats.rx_truncated++;
+	/* Size1 1024: what fits for certain (MSG-73). */
+	if (request && d->ops->request != NULL)
+		refuse(d, p, m, COAP_413, SPAN_LIT("\xd2\x2f\x04\x00"), now);
+	else
+		input_malformed(d, p, m, now);
+}
+
 void
 dgram_input(struct dgram *d, struct peer *p, struct span datagram,
-    bool multicast, uint64_t now)
+    bool truncated, uint64_t now)
 {
 	struct coap_msg m;
 	enum coap_parse result;
@@ -702,8 +739,12 @@ dgram_input(struct dgram *d, struct peer *p, struct span datagram,
 	p->stats.rx_messages++;
 	p->stats.rx_octets += datagram.n;
 	result = coap_parse(&m, datagram);
-	if (result == COAP_PARSE_IGNORE || multicast) {
+	if (result == COAP_PARSE_IGNORE) {
 		d->stats.rx_ignored++;
+		return;
+	}
+	if (truncated) {
+		input_truncated(d, p, &m, now);
 		return;
 	}
 	if (result == COAP_PARSE_BAD) {

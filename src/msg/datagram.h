@@ -47,7 +47,7 @@ struct dgram_ops {
 	 * to keep it). */
 	void (*send)(struct peer *p, struct buf *b);
 	/* A new request, to be answered with dgram_reply() or given up with
-	 * dgram_ignore(), now or later. NULL: requests are rejected. */
+	 * dgram_forget(), now or later. NULL: requests are rejected. */
 	void (*request)(void *user, struct received *r,
 	    const struct coap_msg *m, uint64_t now);
 	/* The response to X. M borrows from the datagram. False: it cannot be
@@ -61,6 +61,7 @@ struct dgram_ops {
 struct dgram_stats {
 	uint64_t rx_ignored;	/* too short, other version */
 	uint64_t rx_malformed;
+	uint64_t rx_truncated;
 	uint64_t rx_unexpected;	/* responses nobody waits for, wrong peer */
 	uint64_t rx_pings;
 	uint64_t rx_reset, tx_reset;
@@ -90,10 +91,11 @@ const struct received_stats *dgram_received_stats(const struct dgram *d);
 size_t dgram_received_count(const struct dgram *d);
 size_t dgram_sent_count(const struct dgram *d);
 
-/* A datagram from P. MULTICAST: it was sent to a group, so it is ignored
- * (MSG-83, MSG-84). */
+/* A datagram from P. TRUNCATED: it was longer than what has been received of
+ * it. A request then gets 4.13 (MSG-73), a response ends its exchange as one
+ * that cannot be understood. */
 void dgram_input(struct dgram *d, struct peer *p, struct span datagram,
-    bool multicast, uint64_t now);
+    bool truncated, uint64_t now);
 
 /* What a message says; everything else of it is the message layer's. OPTS are
  * encoded from 0 (coap/emit.h). All borrowed. */
@@ -110,18 +112,26 @@ struct dgram_out {
 bool dgram_reply(struct dgram *d, struct received *r,
     const struct dgram_out *out, struct span token, uint64_t now);
 
-/* R gets no response, but a CON its empty ACK at once: it has arrived and must
- * not be repeated. */
-void dgram_ignore(struct dgram *d, struct received *r, uint64_t now);
+/* R had no effect but the answer it is about to get: processing a copy of it
+ * anew would do no harm. */
+void dgram_harmless(struct dgram *d, struct received *r);
 
 /* R gets nothing, and is forgotten: a copy of it will be taken as new. */
 void dgram_forget(struct dgram *d, struct received *r);
 
+/* Why a request could not be sent. */
+enum dgram_refusal {
+	DGRAM_FULL,		/* exchanges or buffers at their limit */
+	DGRAM_NO_MID,		/* all Message IDs of the peer are leased:
+				 * another port would help */
+	DGRAM_TOO_LARGE,	/* for any datagram of ours */
+};
+
 /* Sends the request OUT to P, with a Message ID and a token of its own. USER
- * comes back in the upcalls. NULL when a limit is hit: *BUSY says that it was
- * P's Message IDs (another port would help). */
+ * comes back in the upcalls. NULL with *WHY when a limit is hit. */
 struct exchange *dgram_request(struct dgram *d, struct peer *p,
-    const struct dgram_out *out, void *user, bool *busy, uint64_t now);
+    const struct dgram_out *out, void *user, enum dgram_refusal *why,
+    uint64_t now);
 
 /* Ends X without an upcall; a response that comes later is unexpected. */
 void dgram_cancel(struct dgram *d, struct exchange *x);

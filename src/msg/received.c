@@ -10,7 +10,7 @@
 
 #include "coap/msg.h"
 
-enum { ANSWER_BUDGET = 256 };	/* octets of kept answers per record */
+enum { ANSWER_BUDGET = 512 };	/* octets of kept answers per record */
 
 bool
 received_init(struct received_table *t, size_t max)
@@ -76,6 +76,15 @@ evict(struct received_table *t)
 	return true;
 }
 
+/* Whether a request that must be remembered may come. Without room for its
+ * record or for its answer it would be taken without protection (MSG-66). */
+static bool
+lasting_open(const struct received_table *t)
+{
+	return t->lasting < (t->pool.max + 1) / 2 &&
+	    t->answer_octets <= t->answer_max;
+}
+
 struct received *
 received_add(struct received_table *t, struct peer *p, uint16_t mid,
     bool idempotent)
@@ -84,10 +93,7 @@ received_add(struct received_table *t, struct peer *p, uint16_t mid,
 
 	if (t->pool.used == t->pool.max)
 		evict(t);
-	/* Answers that must be kept have used up their budget: another POST
-	 * would be taken without protection (MSG-66). */
-	r = t->answer_octets > t->answer_max && !idempotent ? NULL :
-	    pool_get(&t->pool);
+	r = idempotent || lasting_open(t) ? pool_get(&t->pool) : NULL;
 	if (r == NULL) {
 		t->stats.refused++;
 		return NULL;
@@ -99,11 +105,19 @@ received_add(struct received_table *t, struct peer *p, uint16_t mid,
 		.idempotent = idempotent,
 		.copies = 1,
 	};
+	t->lasting += !idempotent;
 	list_init(&r->link);
 	list_init(&r->timer.link);
 	peer_ref(p);
 	table_insert(&t->table, &r->node, peer_mid_hash(p, mid));
 	return r;
+}
+
+void
+received_harmless(struct received_table *t, struct received *r)
+{
+	t->lasting -= !r->idempotent;
+	r->idempotent = true;
 }
 
 void
@@ -149,6 +163,7 @@ received_drop(struct received_table *t, struct received *r)
 		t->answer_octets -= r->buf->cap;
 		buf_unref(r->buf);
 	}
+	t->lasting -= !r->idempotent;
 	peer_unref(r->peer);
 	pool_put(&t->pool, r);
 }

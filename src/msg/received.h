@@ -56,6 +56,7 @@ struct received_table {
 	struct list idempotent, others;	/* REPLIED, by expiry */
 	struct list orphans;
 	struct pool pool;
+	size_t lasting;		/* records that are not idempotent */
 	size_t answer_octets;	/* of datagrams kept for duplicates */
 	size_t answer_max;
 	struct received_stats stats;
@@ -72,9 +73,15 @@ struct received *received_find(const struct received_table *t,
 
 /* A new record, OPEN, of message MID from P, which has none. Room is made for
  * it by forgetting the oldest answered idempotent request; NULL (counted) when
- * every record is one that must stay. The caller fills digest and type. */
+ * every record is one that must stay. Requests that are not idempotent get at
+ * most half of the records, so that they cannot shut out the others. The caller
+ * fills digest and type. */
 struct received *received_add(struct received_table *t, struct peer *p,
     uint16_t mid, bool idempotent);
+
+/* R turned out to have no effect anywhere: it counts as idempotent from now
+ * on. Not once it is REPLIED. */
+void received_harmless(struct received_table *t, struct received *r);
 
 /* Takes R, which is OPEN or ACKED, out of the table: whoever works on it still
  * answers it, and then it is gone. It counts as ACKED, since an ACK with its ID

@@ -79,8 +79,10 @@ allowed_bits(const struct forward_conf *f, const struct target *t,
 
 bool
 admit_target(const struct forward_conf *f, const struct target *t,
-    const struct addr *addr)
+    const struct addr *addr, bool ours)
 {
+	static const struct addr loopback = { .ip = { 127, 0, 0, 1 },
+		.family = 4 };
 	struct addr ip4;
 	int front, bad, good;
 
@@ -92,11 +94,16 @@ admit_target(const struct forward_conf *f, const struct target *t,
 	good = allowed_bits(f, t, addr);
 	if (good < 0 || netlist_match(&f->deny_to, addr) > good)
 		return false;
+	/* Whoever denies loopback denies this host. */
+	if (ours && good == 0 && netlist_match(&f->deny_to, &loopback) >= 0)
+		return false;
 	/* The IPv4 address behind a translator or tunnel must pass as well, as
 	 * in netlist_allows() (ATK-19). */
 	front = (int)addr_embedded_ip4(addr, &ip4);
 	if (front == 0)
 		return true;
+	if (pattern_denies(f, t, &ip4))
+		return false;
 	bad = netlist_match(&f->deny_to, &ip4);
 	return bad <= allowed_bits(f, t, &ip4) || front + bad <= good;
 }

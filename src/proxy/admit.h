@@ -21,8 +21,10 @@ enum admit_forward admit_forward(const struct forward_conf *f,
 
 /* Whether forward requests may go to T, of which ADDR is the address, or NULL
  * while it is not known: then the answer is "no" only if no address could
- * change it. */
+ * change it. OURS: it is an address of this host; where deny-to covers
+ * loopback it must be listed in allow-to, and not by "any" or by name
+ * (ATK-19). */
 bool admit_target(const struct forward_conf *f, const struct target *t,
-    const struct addr *addr);
+    const struct addr *addr, bool ours);
 
 #endif

@@ -69,9 +69,9 @@ answer_full(struct proxy *p, struct request *r)
 }
 
 enum verdict
-answer_none(struct proxy *p, struct request *r, bool acted)
+answer_none(struct proxy *p, struct request *r)
 {
-	r->front->drop(r, acted, p->now);
+	r->front->drop(r, p->now);
 	request_finish(p, r);
 	return REPLIED;
 }
@@ -110,6 +110,7 @@ static const struct fetch_error {
 	[FETCH_NO_NAME] = { COAP_502, "name does not resolve" },
 	[FETCH_NO_RESOLVER] = { COAP_504, "name not resolved in time" },
 	[FETCH_BUSY] = { COAP_503, "proxy is busy" },
+	[FETCH_TOO_LARGE] = { COAP_413, "too large for the next hop" },
 	[FETCH_REFUSED] = { COAP_505, "target not allowed" },
 	[FETCH_SELF] = { COAP_505, "target not allowed" },
 };
@@ -138,6 +139,7 @@ count_failure(struct proxy *p, enum fetch_fail why)
 		[FETCH_NO_NAME] = &p->stats.unreachable,
 		[FETCH_NO_RESOLVER] = &p->stats.timeouts,
 		[FETCH_BUSY] = &p->stats.full,
+		[FETCH_TOO_LARGE] = &p->stats.too_large,
 		[FETCH_REFUSED] = &p->stats.refused,
 		[FETCH_SELF] = &p->stats.local,
 	};

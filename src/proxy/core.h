@@ -70,8 +70,8 @@ enum verdict answer_own(struct proxy *p, struct request *r);
 enum verdict answer_failure(struct proxy *p, struct request *r,
     enum fetch_fail why);
 
-/* R gets no answer; it is gone then. ACTED as in struct front_ops. */
-enum verdict answer_none(struct proxy *p, struct request *r, bool acted);
+/* R gets no answer; it is gone then. */
+enum verdict answer_none(struct proxy *p, struct request *r);
 
 /* Counts a failed fetch. */
 void count_failure(struct proxy *p, enum fetch_fail why);

@@ -17,9 +17,9 @@ struct front_ops {
 	/* Answers R; R->front_ctx and R->msg.token are valid. */
 	void (*reply)(struct request *r, const struct reply *reply,
 	    uint64_t now);
-	/* R gets no answer. ACTED: an origin may have acted on it, so it must
-	 * not be taken in again; else the client may well repeat it. */
-	void (*drop)(struct request *r, bool acted, uint64_t now);
+	/* R gets no answer, and nobody has acted on it: the client may well
+	 * repeat it. */
+	void (*drop)(struct request *r, uint64_t now);
 };
 
 /* A request as a front end hands it over; borrowed until proxy_handle()

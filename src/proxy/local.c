@@ -134,10 +134,8 @@ is_core(const struct coap_msg *m)
 	return n == 2;
 }
 
-/* Critical options that P only forwards; a resource of its own has no rule for
- * them, so they count as unrecognised here (RFC 7252 5.4.1, PRX-34). */
-static bool
-has_foreign_option(const struct coap_msg *m)
+bool
+local_refuses(const struct coap_msg *m)
 {
 	return m->unknown_critical != 0 || coap_has(m, COAP_OPT_IF_MATCH) ||
 	    coap_has(m, COAP_OPT_IF_NONE_MATCH) ||
@@ -160,7 +158,7 @@ local_answer(struct reply *reply, const struct redirect_query *q,
     uint8_t scratch[LOCAL_REPLY_MAX])
 {
 	*reply = (struct reply){ .code = COAP_404 };
-	if (has_foreign_option(q->msg))
+	if (local_refuses(q->msg))
 		reply->code = COAP_402;
 	else if (!is_core(q->msg))
 		return;

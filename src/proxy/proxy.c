@@ -15,6 +15,7 @@
 #include "proxy/admit.h"
 #include "proxy/classify.h"
 #include "proxy/core.h"
+#include "proxy/local.h"
 #include "proxy/relay.h"
 #include "proxy/rewrite.h"
 
@@ -33,7 +34,7 @@ admit_rate(struct proxy *p, struct request *r, const struct rate *rate)
 		    seconds);
 	case LIMIT_SILENT:
 		p->stats.rate_limited++;
-		return answer_none(p, r, false);
+		return answer_none(p, r);
 	case LIMIT_PASS:
 		break;
 	}
@@ -93,6 +94,20 @@ route_forward(struct request *r, const struct forward_conf *f)
 	r->route.timeout_ms = f->timeout_ms;
 }
 
+/* The address of URI as far as it is known already. With a next proxy names
+ * are not looked up here, but everybody knows where "localhost" is. */
+static const struct addr *
+known_address(const struct proxy *p, const struct target *uri)
+{
+	static const struct addr loopback = { .ip = { 127, 0, 0, 1 },
+		.family = 4 };
+
+	if (uri->host.literal)
+		return &uri->host.addr;
+	return p->conf->forward->has_via && host_is_localhost(&uri->host) ?
+	    &loopback : NULL;
+}
+
 /* What no rule takes: a forward request goes to its own target, anything else
  * is for the proxy's own resources. */
 static enum verdict
@@ -104,13 +119,29 @@ no_rule(struct proxy *p, struct request *r)
 		r->role = ROLE_OWN;
 	if (r->role == ROLE_OWN)
 		return NEXT;
-	if (!admit_target(p->conf->forward, uri,
-		uri->host.literal ? &uri->host.addr : NULL)) {
+	if (!admit_target(p->conf->forward, uri, known_address(p, uri), false)) {
 		p->stats.refused++;
 		return answer_error(p, r, COAP_505, "target not allowed");
 	}
 	route_forward(r, p->conf->forward);
 	return NEXT;
+}
+
+/* Uri-Path-Abbrev stands for a path that the rules cannot see, so it would lead
+ * around them. */
+static bool
+hides_path(const struct coap_msg *m)
+{
+	struct coap_opt_iter it;
+
+	if (m->unknown_critical == 0 ||
+	    m->unknown_critical > COAP_OPT_URI_PATH_ABBREV)
+		return false;
+	coap_opts(&it, m);
+	while (coap_opts_next(&it))
+		if (it.number == COAP_OPT_URI_PATH_ABBREV)
+			return true;
+	return false;
 }
 
 static enum verdict
@@ -126,6 +157,8 @@ stage_redirect(struct proxy *p, struct request *r)
 	if (r->role == ROLE_OWN ||
 	    (r->role == ROLE_FORWARD && !p->conf->forward->routes))
 		return no_rule(p, r);
+	if (hides_path(&r->msg))
+		return answer_error(p, r, COAP_402, "Uri-Path-Abbrev");
 	switch (redirect_find(p->conf->rules, &q, &rule, &strip)) {
 	case REDIRECT_RULE:
 		route_by_rule(r, rule, strip);
@@ -134,9 +167,7 @@ stage_redirect(struct proxy *p, struct request *r)
 		p->stats.refused++;
 		return answer_error(p, r, COAP_403, "not for this client");
 	case REDIRECT_METHOD:
-		if (r->role == ROLE_REVERSE)
-			return answer_error(p, r, COAP_405, "");
-		break;
+		return answer_error(p, r, COAP_405, "");
 	case REDIRECT_NONE:
 		break;
 	}
@@ -153,6 +184,8 @@ stage_local(struct proxy *p, struct request *r)
 		return answer_own(p, r);
 	if (rule == NULL || rule->action != RULE_REPLY)
 		return NEXT;
+	if (local_refuses(&r->msg))
+		return answer_error(p, r, COAP_402, "critical option");
 	p->stats.local++;
 	reply = (struct reply){ .code = rule->reply_code,
 		.payload = rule->reply_text };
@@ -405,7 +438,7 @@ drop_waiters(struct proxy *p, struct fetch *f)
 	struct request *r;
 
 	while ((r = fetch_waiter(f)) != NULL)
-		answer_none(p, r, true);
+		answer_error(p, r, COAP_504, "proxy is going down");
 }
 
 void

@@ -41,6 +41,7 @@ struct proxy_stats {
 	uint64_t unreachable;
 	uint64_t hop_limit;	/* used up: 5.08 (PRX-64) */
 	uint64_t full;		/* a limit: 5.03 */
+	uint64_t too_large;	/* 4.13 */
 };
 
 /* NULL without memory. SELF may be completed later, before requests come. */
@@ -51,7 +52,7 @@ struct proxy *proxy_new(const struct proxy_conf *conf, const struct self *self,
 void proxy_set_upstream(struct proxy *p, const struct upstream_ops *ops,
     void *self);
 
-/* Drops every waiting request and cancels every fetch. */
+/* Cancels every fetch; whoever waits for one gets 5.04. */
 void proxy_free(struct proxy *p);
 
 /* Takes a request in. It is answered through IN->front, now or later. */

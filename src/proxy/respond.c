@@ -34,7 +34,8 @@ fetch_check(const struct fetch *f, const struct addr *a)
 		return FETCH_GO;
 	if (self_is_addr(f->proxy->self, a))
 		return FETCH_IS_SELF;
-	return admit_target(route->forward, &route->uri, a) ?
+	return admit_target(route->forward, &route->uri, a,
+		   self_is_this_host(f->proxy->self, a)) ?
 	    FETCH_GO : FETCH_IS_REFUSED;
 }
 
@@ -85,6 +86,9 @@ has_word(struct span list, struct span name)
 {
 	size_t start = 0;
 
+	/* An empty span has no octets to point to. */
+	if (list.n == 0)
+		return false;
 	for (size_t i = 0; i <= list.n; i++) {
 		if (i < list.n && list.p[i] != ' ')
 			continue;
@@ -139,8 +143,8 @@ make_reply(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 }
 
 /* 4.02 may be the fault of what P added: F is asked once more without it, and
- * only the second answer counts (PRX-51). A method that is not idempotent is
- * never repeated (PRX-78). */
+ * only what comes of that counts (PRX-51). A method that is not idempotent is
+ * never repeated (PRX-78). False when M is the answer after all. */
 static bool
 repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 {
@@ -157,12 +161,13 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 	f->opts = writer_span(&w);
 	f->payload = m.payload;
 	s = p->up->send(p->up_self, f, &why, p->now);
-	if (s == UPSTREAM_FAILED)
-		return false;
-	if (fetch_keep(f, s == UPSTREAM_WAIT))
-		return true;
-	p->up->cancel(p->up_self, f);
-	return false;
+	if (s == UPSTREAM_FAILED) {
+		fetch_failed(f, why, p->now);
+	} else if (!fetch_keep(f, s == UPSTREAM_WAIT)) {
+		p->up->cancel(p->up_self, f);
+		fetch_failed(f, FETCH_BUSY, p->now);
+	}
+	return true;
 }
 
 bool

@@ -36,11 +36,21 @@ rewrite_expand(const struct coap_uri *uri, const struct coap_msg *m,
 	return w->full ? REWRITE_TOO_LARGE : REWRITE_OK;
 }
 
+/* The next hop is a proxy and is told the whole authority; unless the client
+ * has named none: then it is the next hop itself that is meant, and to name an
+ * address of ours would send the request back here. */
 static void
-authority_for_proxy(struct rewrite_request *rw, const struct target *uri)
+authority_for_proxy(struct rewrite_request *rw, const struct route *route,
+    const struct coap_msg *m)
 {
+	const struct target *uri = &route->uri;
+
 	rw->scheme = span_str(coap_scheme_name(uri->scheme));
+	if (route->forward == NULL && !coap_has(m, COAP_OPT_URI_HOST))
+		return;
 	rw->host = coap_host_text(&uri->host, rw->literal);
+	if (route->forward == NULL && !coap_has(m, COAP_OPT_URI_PORT))
+		return;
 	if (uri->port != coap_scheme_port(uri->scheme))
 		rw->port = uri->port;
 }
@@ -91,7 +101,7 @@ rewrite_authority(struct rewrite_request *rw, const struct route *route,
 	memset(rw, 0, offsetof(struct rewrite_request, literal));
 	rw->route = route;
 	if (route->as_proxy)
-		authority_for_proxy(rw, &route->uri);
+		authority_for_proxy(rw, route, m);
 	else if (route->rule != NULL)
 		authority_by_rule(rw, route, m);
 	else if (!route->uri.host.literal)

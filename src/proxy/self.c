@@ -7,25 +7,30 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "proxy/redirect.h"
 
 bool
 self_read_interfaces(struct self *s)
 {
 	struct ifaddrs *all, *i;
-	struct addr *v = NULL;
-	struct addr a;
+	struct addr *v;
 	size_t n = 0;
 
 	if (getifaddrs(&all) != 0)
 		return false;
-	for (i = all; i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr == NULL ||
-		    !addr_from_sockaddr(&a, i->ifa_addr))
-			continue;
-		a.port = 0;
-		v = xrealloc(v, n + 1, sizeof(*v));
-		v[n++] = a;
+	for (i = all; i != NULL; i = i->ifa_next)
+		n++;
+	/* This happens again and again while running: it may fail. */
+	v = calloc(n + 1, sizeof(*v));
+	if (v == NULL) {
+		freeifaddrs(all);
+		return false;
 	}
+	n = 0;
+	for (i = all; i != NULL; i = i->ifa_next)
+		if (i->ifa_addr != NULL &&
+		    addr_from_sockaddr(&v[n], i->ifa_addr))
+			v[n++].port = 0;
 	freeifaddrs(all);
 	free(s->host);
 	s->host = v;
@@ -48,10 +53,8 @@ self_fini(struct self *s)
 	*s = (struct self){ 0 };
 }
 
-/* Whether A is an address of this host at all. All of 127.0.0.0/8 is, and so
- * are the any-addresses: the kernel takes them for loopback. */
-static bool
-on_this_host(const struct self *s, const struct addr *a)
+bool
+self_is_this_host(const struct self *s, const struct addr *a)
 {
 	if (addr_is_loopback(a) || addr_is_any(a))
 		return true;
@@ -64,7 +67,7 @@ on_this_host(const struct self *s, const struct addr *a)
 bool
 self_is_addr(const struct self *s, const struct addr *a)
 {
-	bool here = on_this_host(s, a);
+	bool here = self_is_this_host(s, a);
 
 	for (size_t i = 0; i < s->nbound; i++) {
 		const struct addr *b = &s->bound[i];
@@ -75,7 +78,8 @@ self_is_addr(const struct self *s, const struct addr *a)
 			return true;
 		/* A wildcard socket takes everything for this host; and an
 		 * any-address as target reaches whatever listens there. */
-		if (here && (addr_is_any(b) || addr_is_any(a)))
+		if (here && b->family == a->family &&
+		    (addr_is_any(b) || addr_is_any(a)))
 			return true;
 	}
 	return false;
@@ -88,6 +92,18 @@ port_is_ours(const struct self *s, uint16_t port)
 		if (s->bound[i].port == port)
 			return true;
 	return false;
+}
+
+bool
+host_is_localhost(const struct coap_host *host)
+{
+	static const struct host_pattern below = {
+		.name = { (const uint8_t *)"localhost", 9 }, .sub = true
+	};
+
+	return !host->literal &&
+	    (span_caseeq(host->text, below.name) ||
+		host_pattern_match(&below, host));
 }
 
 /* "localhost" is us when a socket of ours is reached by a loopback address. */
@@ -118,6 +134,5 @@ self_is_host(const struct self *s, const struct coap_host *host, uint16_t port)
 	for (size_t i = 0; i < s->nnames; i++)
 		if (span_caseeq(s->names[i], host->text))
 			return true;
-	return span_caseeq(host->text, SPAN_LIT("localhost")) &&
-	    localhost_is_us(s, port);
+	return host_is_localhost(host) && localhost_is_us(s, port);
 }

@@ -13,7 +13,7 @@
 
 struct self {
 	struct addr *bound;	/* listening sockets; an any-address stands for
-				 * every address of the host */
+				 * every address of the host of its family */
 	size_t nbound;
 	struct addr *host;	/* addresses of the host's interfaces; port 0 */
 	size_t nhost;
@@ -25,13 +25,21 @@ struct self {
  * system does not tell. */
 bool self_read_interfaces(struct self *s);
 
-/* Adds the address of a listening socket. */
+/* Adds the address of a listening socket; one that takes both families is added
+ * once for each. */
 void self_add_bound(struct self *s, const struct addr *a);
 
 void self_fini(struct self *s);
 
 /* Whether A, with its port, reaches one of our listening sockets. */
 bool self_is_addr(const struct self *s, const struct addr *a);
+
+/* Whether A, whatever its port, is an address of this host. All of 127.0.0.0/8
+ * is, and so are the any-addresses: the kernel takes them for loopback. */
+bool self_is_this_host(const struct self *s, const struct addr *a);
+
+/* "localhost", or a name below it. */
+bool host_is_localhost(const struct coap_host *host);
 
 /* Whether HOST (a name or a literal) and PORT do; names are those configured
  * and "localhost". */

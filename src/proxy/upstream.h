@@ -26,6 +26,7 @@ enum fetch_fail {
 	FETCH_NO_NAME,		/* the name does not exist: 5.02 */
 	FETCH_NO_RESOLVER,	/* the resolver is silent: 5.04 */
 	FETCH_BUSY,		/* 5.03 */
+	FETCH_TOO_LARGE,	/* no datagram of ours holds it: 4.13 */
 	FETCH_REFUSED,		/* the resolved address is not allowed: 5.05 */
 	FETCH_SELF,		/* the resolved address is our own */
 };

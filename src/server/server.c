@@ -34,18 +34,19 @@ front_reply(struct request *req, const struct reply *reply, uint64_t now)
 		.payload = reply->payload,
 	};
 
+	/* Nobody but us has seen it: there is no effect to protect. */
+	if (req->fetch == NULL)
+		dgram_harmless(r->dgram, r);
 	dgram_reply(r->dgram, r, &out, req->msg.token, now);
 }
 
 static void
-front_drop(struct request *req, bool acted, uint64_t now)
+front_drop(struct request *req, uint64_t now)
 {
 	struct received *r = req->front_ctx;
 
-	if (acted && !r->idempotent)
-		dgram_ignore(r->dgram, r, now);
-	else
-		dgram_forget(r->dgram, r);
+	(void)now;
+	dgram_forget(r->dgram, r);
 }
 
 static const struct front_ops server_front = {
@@ -101,10 +102,6 @@ listener_input_cb(void *user, const struct addr *from, const struct addr *to,
 	struct server *s = l->server;
 	struct peer *p;
 
-	if (truncated) {
-		s->stats.rx_truncated++;
-		return;
-	}
 	if (addr_is_multicast(to)) {
 		s->stats.rx_multicast++;
 		return;
@@ -119,7 +116,7 @@ listener_input_cb(void *user, const struct addr *from, const struct addr *to,
 		s->stats.peers_full++;
 		return;
 	}
-	dgram_input(s->dgram, p, datagram, false, now);
+	dgram_input(s->dgram, p, datagram, truncated, now);
 }
 
 const struct net_sock_ops server_sock_ops = {

@@ -18,7 +18,6 @@ struct server;
 struct listener;
 
 struct server_stats {
-	uint64_t rx_truncated;	/* longer than a receive slot */
 	uint64_t rx_multicast;	/* sent to a group: ignored */
 	uint64_t rx_port_zero;
 	uint64_t peers_full;

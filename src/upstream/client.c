@@ -67,6 +67,9 @@ no_socket(struct client *c, int err)
 	case EACCES:
 	case EINVAL:
 	case EAFNOSUPPORT:
+	case EPERM:
+	case ENETDOWN:
+	case EHOSTDOWN:
 		return FETCH_UNREACHABLE;
 	default:
 		c->stats.no_mid += err == EBUSY;
@@ -87,8 +90,8 @@ send_from(struct client *c, struct call *call, struct dest *d,
 		.opts = f->opts,
 		.payload = f->payload,
 	};
+	enum dgram_refusal refusal;
 	struct port *port;
-	bool no_mid;
 
 	do {
 		port = dest_port(d, now);
@@ -97,16 +100,25 @@ send_from(struct client *c, struct call *call, struct dest *d,
 			return false;
 		}
 		call->x = dgram_request(c->dgram, &port->peer, &out, call,
-		    &no_mid, now);
-	} while (call->x == NULL && no_mid && dest_next_port(d, now));
+		    &refusal, now);
+	} while (call->x == NULL && refusal == DGRAM_NO_MID &&
+	    dest_next_port(d, now));
 	if (call->x == NULL) {
-		c->stats.no_mid += no_mid;
-		*why = FETCH_BUSY;
+		c->stats.no_mid += refusal == DGRAM_NO_MID;
+		*why = refusal == DGRAM_TOO_LARGE ? FETCH_TOO_LARGE :
+		    FETCH_BUSY;
 		return false;
 	}
 	c->stats.sent++;
 	list_add_tail(&port->calls, &call->link);
 	return true;
+}
+
+/* Whether F goes where a client says, not where the configuration does. */
+static bool
+is_guest(const struct fetch *f)
+{
+	return f->route.rule == NULL && !f->route.as_proxy;
 }
 
 /* Sends CALL to A, if that may be used. */
@@ -127,7 +139,7 @@ call_at(struct client *c, struct call *call, const struct addr *a,
 		return false;
 	}
 	*why = FETCH_BUSY;
-	d = dest_get(&c->dests, a, now);
+	d = dest_get(&c->dests, a, is_guest(call->fetch), now);
 	return d != NULL && send_from(c, call, d, why, now);
 }
 
@@ -388,9 +400,7 @@ port_input_cb(void *user, const struct addr *from, const struct addr *to,
 
 	(void)from;
 	(void)to;
-	/* A cut message is a message format error at best. */
-	if (!truncated)
-		dgram_input(c->dgram, &port->peer, datagram, false, now);
+	dgram_input(c->dgram, &port->peer, datagram, truncated, now);
 }
 
 static const struct net_sock_ops port_sock_ops = {

@@ -103,12 +103,12 @@ dest_used(struct dest *d, uint64_t now)
  * the limit this is asked for every new origin. Those under way count as used,
  * or a few slow origins would stand in front of all that are idle. */
 static bool
-make_room(struct dests *ds, uint64_t now)
+make_room(struct dests *ds, const struct dest *keep, uint64_t now)
 {
 	for (unsigned tries = 8; tries > 0 && !list_empty(&ds->lru); tries--) {
 		struct dest *d = CONTAINER_OF(ds->lru.next, struct dest, lru);
 
-		if (dest_idle(d)) {
+		if (d != keep && dest_idle(d)) {
 			dest_close(d);
 			return true;
 		}
@@ -118,11 +118,12 @@ make_room(struct dests *ds, uint64_t now)
 }
 
 static struct dest *
-dest_new(struct dests *ds, const struct addr *a, uint64_t hash, uint64_t now)
+dest_new(struct dests *ds, const struct addr *a, uint64_t hash, size_t max,
+    uint64_t now)
 {
 	struct dest *d;
 
-	if (ds->count >= ds->max && !make_room(ds, now))
+	if (ds->count >= max && !make_room(ds, NULL, now))
 		return NULL;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
@@ -137,8 +138,9 @@ dest_new(struct dests *ds, const struct addr *a, uint64_t hash, uint64_t now)
 }
 
 struct dest *
-dest_get(struct dests *ds, const struct addr *a, uint64_t now)
+dest_get(struct dests *ds, const struct addr *a, bool guest, uint64_t now)
 {
+	size_t max = guest ? ds->max - ds->max / 4 : ds->max;
 	uint64_t hash = siphash(&ds->key, addr_span(a));
 	struct table_node *n = table_find(&ds->table, hash);
 	struct dest *d = NULL;
@@ -149,7 +151,7 @@ dest_get(struct dests *ds, const struct addr *a, uint64_t now)
 			d = NULL;
 	}
 	if (d == NULL)
-		d = dest_new(ds, a, hash, now);
+		d = dest_new(ds, a, hash, max, now);
 	if (d == NULL) {
 		ds->stats.refused++;
 		return NULL;
@@ -160,8 +162,19 @@ dest_get(struct dests *ds, const struct addr *a, uint64_t now)
 	return d;
 }
 
+/* No socket could be had. Where the host is short of something, one that is idle
+ * is closed: it is gone at the end of the turn, for the next who asks. */
+static void
+no_socket(struct dest *d, int err, uint64_t now)
+{
+	d->dests->stats.refused++;
+	if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM)
+		make_room(d->dests, d, now);
+	errno = err;
+}
+
 static struct port *
-port_open(struct dest *d)
+port_open(struct dest *d, uint64_t now)
 {
 	struct dests *ds = d->dests;
 	struct port *p = calloc(1, sizeof(*p));
@@ -175,8 +188,10 @@ port_open(struct dest *d)
 	list_init(&p->calls);
 	p->sock = ds->net->ops->connect(ds->net, &d->addr, ds->sock_ops, p);
 	if (p->sock == NULL) {
-		ds->stats.refused++;
+		int err = errno;
+
 		free(p);
+		no_socket(d, err, now);
 		return NULL;
 	}
 	ds->net->ops->local(p->sock, &local);
@@ -195,7 +210,7 @@ dest_port(struct dest *d, uint64_t now)
 		return NULL;
 	}
 	if (list_empty(&d->ports))
-		return port_open(d);
+		return port_open(d, now);
 	return port_of(d->ports.next);
 }
 
@@ -213,7 +228,7 @@ dest_next_port(struct dest *d, uint64_t now)
 			return true;
 		}
 	}
-	if (d->nports < d->dests->max_ports && port_open(d) != NULL)
+	if (d->nports < d->dests->max_ports && port_open(d, now) != NULL)
 		return true;
 	d->closed_until = now + CLOSED_MS;
 	return false;

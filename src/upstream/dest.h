@@ -64,8 +64,10 @@ bool dests_init(struct dests *ds, struct net *net,
 void dests_fini(struct dests *ds);
 
 /* The destination at A, made when it is new; NULL when the table is full of
- * destinations in use or there is no memory. */
-struct dest *dest_get(struct dests *ds, const struct addr *a, uint64_t now);
+ * destinations in use or there is no memory. GUEST: a client has named it, not
+ * the configuration; guests leave a quarter of the table to the others. */
+struct dest *dest_get(struct dests *ds, const struct addr *a, bool guest,
+    uint64_t now);
 
 /* The port to send from; NULL with errno when no socket can be had, or with
  * errno EBUSY while all Message IDs are leased. */

@@ -369,14 +369,19 @@ def _():
 
 @test('PRX-65: two proxies that point at each other come to an end')
 def _():
-    with Proxy('[proxy]\nname = p1\n[forward]\nallow-to = loopback') as one, \
-            Proxy(f'''
+    with ClosedPort() as closed:
+        port = closed.port
+    with Proxy(f'''
+            [proxy]
+            name = p1
+            [route]
+            to = coap://127.0.0.1:{port}''') as one, Proxy(f'''
             [proxy]
             name = p2
+            [listen]
+            bind = coap://127.0.0.1:{port}
             [route]
-            to = {one.uri}
-            as = proxy''') as two, Client(two.address) as client:
-        # The second asks the first for what it was asked: for itself.
+            to = {one.uri}''') as two, Client(two.address) as client:
         end = client.request(GET, '/round')
         equal(end.code in ('5.08', '5.02'), True, end)
         equal(client.fence(), [], 'one response')

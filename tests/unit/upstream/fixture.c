@@ -20,11 +20,10 @@ front_reply(struct request *r, const struct reply *reply, uint64_t now)
 }
 
 static void
-front_drop(struct request *r, bool acted, uint64_t now)
+front_drop(struct request *r, uint64_t now)
 {
 	struct outcome *o = r->front_ctx;
 
-	(void)acted;
 	(void)now;
 	o->drops++;
 }

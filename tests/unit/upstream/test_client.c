@@ -108,7 +108,7 @@ START_TEST(cancelled_while_resolving)
 	proxy_free(f.proxy);
 	f.proxy = NULL;
 	ck_assert_uint_eq(f.names.cancelled, 2);
-	ck_assert_uint_eq(dropped->drops, 1);
+	ck_assert_uint_eq(dropped->code, COAP_504);
 	ck_assert_uint_eq(f.net.nsent, 0);
 	fixture_fini(&f);
 }
@@ -277,8 +277,8 @@ START_TEST(ends_without_answer)
 }
 END_TEST
 
-/* A response of which a part is lost is no response. */
-START_TEST(truncated_response_is_dropped)
+/* PRX-38: a response of which a part is lost cannot be processed. */
+START_TEST(truncated_response_is_bad)
 {
 	const struct outcome *o;
 	uint8_t octets[32];
@@ -295,9 +295,10 @@ START_TEST(truncated_response_is_dropped)
 	    SPAN_LIT("cut"));
 	s->ops->input(s->user, &s->peer, &s->local, span_make(octets, n),
 	    true, START);
-	ck_assert_uint_eq(o->replies, 0);
+	ck_assert_uint_eq(o->replies, 1);
+	ck_assert_uint_eq(o->code, COAP_502);
 	fakenet_input(s, span_make(octets, n), START);
-	ck_assert_uint_eq(o->code, COAP_205);
+	ck_assert_uint_eq(o->replies, 1);
 	fixture_fini(&f);
 }
 END_TEST
@@ -350,7 +351,7 @@ limits(void)
 	tcase_add_test(tc, no_message_id);
 	tcase_add_test(tc, no_destination);
 	tcase_add_test(tc, ends_without_answer);
-	tcase_add_test(tc, truncated_response_is_dropped);
+	tcase_add_test(tc, truncated_response_is_bad);
 	tcase_add_test(tc, idle_sockets_are_closed);
 	return tc;
 }

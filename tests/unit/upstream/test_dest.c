@@ -44,7 +44,7 @@ get(struct rig *g, uint8_t host, uint64_t now)
 	struct addr a = fake_addr("192.0.2.0", 5683);
 
 	a.ip[3] = host;
-	return dest_get(&g->dests, &a, now);
+	return dest_get(&g->dests, &a, false, now);
 }
 
 /* Likewise, with a socket. */
@@ -92,12 +92,12 @@ START_TEST(one_destination_per_address)
 	struct port *p;
 
 	rig_init(&g, 10, 1);
-	d = dest_get(&g.dests, &a, START);
+	d = dest_get(&g.dests, &a, false, START);
 	ck_assert_ptr_nonnull(d);
 	ck_assert(addr_eq(&d->addr, &a));
-	ck_assert_ptr_eq(dest_get(&g.dests, &a, START + 5000), d);
-	ck_assert_ptr_ne(dest_get(&g.dests, &b, START), d);
-	ck_assert_ptr_ne(dest_get(&g.dests, &c, START), d);
+	ck_assert_ptr_eq(dest_get(&g.dests, &a, false, START + 5000), d);
+	ck_assert_ptr_ne(dest_get(&g.dests, &b, false, START), d);
+	ck_assert_ptr_ne(dest_get(&g.dests, &c, false, START), d);
 	ck_assert_uint_eq(g.dests.count, 3);
 	/* A socket when there is something to send, and then the same. */
 	ck_assert_uint_eq(g.net.made, 0);
