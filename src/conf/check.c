@@ -81,6 +81,8 @@ static const struct param {
 		sizeof(uint64_t) },
 	{ "ack-random-factor", offsetof(struct msg_params, ack_random_factor),
 		sizeof(uint32_t) },
+	{ "max-retransmit", offsetof(struct msg_params, max_retransmit),
+		sizeof(uint32_t) },
 	{ "empty-ack-delay", offsetof(struct msg_params, empty_ack_delay),
 		sizeof(uint64_t) },
 };
@@ -104,6 +106,7 @@ static void
 check_message(struct loaded *l, const struct section *s)
 {
 	struct msg_params p = l->conf.message, good;
+	size_t last = NPARAMS;
 	const char *why;
 
 	msg_params_init(&good);
@@ -115,6 +118,9 @@ check_message(struct loaded *l, const struct section *s)
 		if (why == NULL)
 			return;
 		i = objected(why);
+		if (i < NPARAMS && i == last)
+			return;
+		last = i;
 		if (i < NPARAMS)
 			pos = key_line(s, params[i].key);
 		report_error(&l->doc.report, &pos, "%s", why);

@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* Time-outs are counted in 32 bits of milliseconds. */
+static const uint64_t MONTH = UINT64_C(30) * 24 * 3600 * 1000;
+
 void
 msg_params_init(struct msg_params *p)
 {
@@ -37,11 +40,17 @@ msg_params_derive(struct msg_params *p)
 const char *
 msg_params_check(const struct msg_params *p)
 {
+	struct msg_params derived = *p;
+
 	if (p->ack_timeout < 1000)
 		return "ack-timeout is below 1s, which RFC 7252 4.8.1 forbids";
 	if (p->ack_random_factor < 1000)
 		return "ack-random-factor is below 1.0, which RFC 7252 4.8.1 "
 		       "forbids";
+	msg_params_derive(&derived);
+	if (derived.max_transmit_wait > MONTH)
+		return "max-retransmit with this ack-timeout lets a message "
+		       "wait for more than a month";
 	if (p->empty_ack_delay >= p->ack_timeout)
 		return "empty-ack-delay is not below ack-timeout";
 	return NULL;
