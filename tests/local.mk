@@ -1,0 +1,309 @@
+# make check. Kinds of tests, by their name:
+#	(none)	a Check program, one result per test
+#	.t .py	a script that prints one line per result (TAP)
+#	.sh	a script that is one result: exit 0, 77 skipped, else failed
+#	.rp	scenarios for tests/replay/replay, one result for each
+
+tap = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+
+TEST_EXTENSIONS = .t .sh .py .rp
+LOG_DRIVER = $(tap)
+T_LOG_DRIVER = $(tap)
+T_LOG_COMPILER = $(SHELL)
+SH_LOG_COMPILER = $(SHELL)
+PY_LOG_DRIVER = $(tap)
+PY_LOG_COMPILER = $(PYTHON) -B
+RP_LOG_DRIVER = $(tap)
+RP_LOG_COMPILER = tests/replay/replay
+
+AM_TESTS_ENVIRONMENT = \
+	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; \
+	CC='$(CC)'; CPPFLAGS='$(header_CPPFLAGS)'; CFLAGS='$(STD_CFLAGS)'; \
+	COAPROXY='$(abs_top_builddir)/src/coaproxy'; \
+	PYTHON='$(PYTHON)'; NODE='$(NODE)'; \
+	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+	ASAN_OPTIONS=detect_stack_use_after_return=1; \
+	UBSAN_OPTIONS=print_stacktrace=1; \
+	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CC CPPFLAGS CFLAGS \
+	    COAPROXY PYTHON NODE top_srcdir top_builddir \
+	    ASAN_OPTIONS UBSAN_OPTIONS;
+
+# A unit-test program links its own layer and those below, nothing else.
+
+tests_unit_base_unit_SOURCES = $(unit_runner) \
+	tests/unit/base/main.c \
+	tests/unit/base/suites.h \
+	tests/unit/base/test_addr.c \
+	tests/unit/base/test_arena.c \
+	tests/unit/base/test_buf.c \
+	tests/unit/base/test_clock.c \
+	tests/unit/base/test_list.c \
+	tests/unit/base/test_log.c \
+	tests/unit/base/test_netlist.c \
+	tests/unit/base/test_parse.c \
+	tests/unit/base/test_pool.c \
+	tests/unit/base/test_rand.c \
+	tests/unit/base/test_reader.c \
+	tests/unit/base/test_siphash.c \
+	tests/unit/base/test_span.c \
+	tests/unit/base/test_table.c \
+	tests/unit/base/test_timer.c \
+	tests/unit/base/test_writer.c \
+	tests/unit/base/test_xalloc.c
+
+tests_unit_coap_unit_SOURCES = $(unit_runner) \
+	tests/unit/coap/hex.h \
+	tests/unit/coap/main.c \
+	tests/unit/coap/test_block.c \
+	tests/unit/coap/test_code.c \
+	tests/unit/coap/test_dump.c \
+	tests/unit/coap/test_emit.c \
+	tests/unit/coap/test_golden.c \
+	tests/unit/coap/test_host.c \
+	tests/unit/coap/test_key.c \
+	tests/unit/coap/test_msg.c \
+	tests/unit/coap/test_option.c \
+	tests/unit/coap/test_pct.c \
+	tests/unit/coap/test_uri.c \
+	tests/unit/coap/test_uri_opts.c
+
+tests_unit_msg_unit_SOURCES = $(unit_runner) \
+	tests/unit/msg/fixture.c \
+	tests/unit/msg/fixture.h \
+	tests/unit/msg/main.c \
+	tests/unit/msg/suites.h \
+	tests/unit/msg/test_datagram.c \
+	tests/unit/msg/test_exchange.c \
+	tests/unit/msg/test_params.c \
+	tests/unit/msg/test_peer.c \
+	tests/unit/msg/test_received.c \
+	tests/unit/msg/test_requests.c \
+	tests/unit/msg/test_sent.c
+
+tests_unit_net_unit_SOURCES = $(unit_runner) \
+	tests/unit/net/fixture.c \
+	tests/unit/net/fixture.h \
+	tests/unit/net/main.c \
+	tests/unit/net/suites.h \
+	tests/unit/net/test_hosts.c \
+	tests/unit/net/test_loop.c \
+	tests/unit/net/test_names.c \
+	tests/unit/net/test_resolve.c \
+	tests/unit/net/test_sock.c \
+	tests/unit/net/test_udp.c
+
+tests_unit_proxy_unit_SOURCES = $(unit_runner) \
+	tests/replay/text.c \
+	tests/replay/text.h \
+	tests/unit/proxy/fixture.c \
+	tests/unit/proxy/fixture.h \
+	tests/unit/proxy/main.c \
+	tests/unit/proxy/suites.h \
+	tests/unit/proxy/test_admit.c \
+	tests/unit/proxy/test_answer.c \
+	tests/unit/proxy/test_classify.c \
+	tests/unit/proxy/test_fetch.c \
+	tests/unit/proxy/test_limit.c \
+	tests/unit/proxy/test_local.c \
+	tests/unit/proxy/test_proxy.c \
+	tests/unit/proxy/test_redirect.c \
+	tests/unit/proxy/test_relay.c \
+	tests/unit/proxy/test_request.c \
+	tests/unit/proxy/test_respond.c \
+	tests/unit/proxy/test_rewrite.c \
+	tests/unit/proxy/test_roles.c \
+	tests/unit/proxy/test_route.c \
+	tests/unit/proxy/test_self.c \
+	tests/unit/proxy/test_waiting.c
+
+tests_unit_server_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
+	tests/unit/server/main.c \
+	tests/unit/server/test_server.c
+
+tests_unit_upstream_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
+	tests/unit/upstream/fixture.c \
+	tests/unit/upstream/fixture.h \
+	tests/unit/upstream/main.c \
+	tests/unit/upstream/test_client.c \
+	tests/unit/upstream/test_client_errors.c \
+	tests/unit/upstream/test_dest.c
+
+tests_unit_conf_unit_SOURCES = $(unit_runner) \
+	tests/unit/conf/loading.c \
+	tests/unit/conf/loading.h \
+	tests/unit/conf/main.c \
+	tests/unit/conf/suites.h \
+	tests/unit/conf/temp.c \
+	tests/unit/conf/temp.h \
+	tests/unit/conf/test_check.c \
+	tests/unit/conf/test_conf.c \
+	tests/unit/conf/test_cover.c \
+	tests/unit/conf/test_doc.c \
+	tests/unit/conf/test_dump.c \
+	tests/unit/conf/test_expand.c \
+	tests/unit/conf/test_files.c \
+	tests/unit/conf/test_load.c \
+	tests/unit/conf/test_place.c \
+	tests/unit/conf/test_report.c \
+	tests/unit/conf/test_schema.c \
+	tests/unit/conf/test_value.c \
+	tests/unit/conf/test_words.c
+
+tests_unit_main_unit_SOURCES = $(unit_runner) \
+	tests/unit/main/main.c \
+	tests/unit/main/suites.h \
+	tests/unit/main/test_args.c \
+	tests/unit/main/test_explain.c \
+	src/main/args.c \
+	src/main/explain.c
+
+tests_unit_base_unit_LDADD = $(link_base) $(CHECK_LIBS)
+tests_unit_coap_unit_LDADD = $(link_coap) $(CHECK_LIBS)
+tests_unit_msg_unit_LDADD = $(link_msg) $(CHECK_LIBS)
+tests_unit_net_unit_LDADD = $(link_net) $(CHECK_LIBS)
+tests_unit_proxy_unit_LDADD = $(link_proxy) $(CHECK_LIBS)
+tests_unit_server_unit_LDADD = $(link_server) $(CHECK_LIBS)
+tests_unit_upstream_unit_LDADD = $(link_upstream) $(CHECK_LIBS)
+tests_unit_conf_unit_LDADD = $(link_conf) $(CHECK_LIBS)
+tests_unit_main_unit_LDADD = $(link_conf) $(CHECK_LIBS)
+
+tests_unit_base_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_coap_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_msg_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_net_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_proxy_unit_CPPFLAGS = $(unit_CPPFLAGS) \
+	-I$(top_srcdir)/tests/replay
+tests_unit_server_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_upstream_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_conf_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_main_unit_CPPFLAGS = $(unit_CPPFLAGS)
+
+unit_runner = tests/unit/unit.c tests/unit/unit.h
+unit_fakenet = tests/unit/fakenet.c tests/unit/fakenet.h
+unit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	-DCONF_EXAMPLES='"$(abs_top_srcdir)/tests/conf/examples"' \
+	$(CHECK_CFLAGS)
+unit_tests = \
+	tests/unit/base/unit \
+	tests/unit/coap/unit \
+	tests/unit/msg/unit \
+	tests/unit/net/unit \
+	tests/unit/proxy/unit \
+	tests/unit/server/unit \
+	tests/unit/upstream/unit \
+	tests/unit/conf/unit \
+	tests/unit/main/unit
+
+if HAVE_CHECK
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+
+check-unit:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
+
+.PHONY: check-unit
+
+EXTRA_DIST += \
+	tests/conf/examples/1-forward-acl.conf \
+	tests/conf/examples/2-vhosts.conf \
+	tests/conf/examples/3-subdomain.conf \
+	tests/conf/examples/4-paths.conf \
+	tests/conf/examples/8-minimal.conf \
+	tests/conf/examples/bad.conf \
+	tests/conf/examples/bad.expected
+
+# The tree itself: headers stand alone, includes point down, requirements have
+# tests. Headers compile without banned.h, which would lend them its includes.
+
+header_CPPFLAGS = -D_GNU_SOURCE -I$(abs_top_srcdir)/src \
+	$(EVENT_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS)
+
+tree_tests = tests/headers/headers.t tests/tree.t
+TESTS += $(tree_tests)
+EXTRA_DIST += $(tree_tests) \
+	tests/spec/attacks.txt \
+	tests/spec/blockwise.txt \
+	tests/spec/cache.txt \
+	tests/spec/message.txt \
+	tests/spec/observe.txt \
+	tests/spec/proxy.txt
+
+# Fuzz targets. Without --enable-fuzzing a plain main() replays the corpus.
+
+fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_parse
+check_PROGRAMS += $(fuzz_programs)
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_conf.c
+tests_fuzz_fuzz_conf_LDADD = $(link_conf)
+tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_parse_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_parse.c
+tests_fuzz_fuzz_parse_LDADD = $(link_coap)
+tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+if !FUZZING
+tests_fuzz_fuzz_conf_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_parse_SOURCES += tests/fuzz/replay.c
+endif
+
+TESTS += tests/fuzz/corpus.t
+EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
+	tests/fuzz/corpus/parse
+
+# The message layer and the proxy under a fake clock and a fake network.
+
+world_sources = \
+	tests/replay/world.c tests/replay/world.h \
+	tests/replay/world_net.c tests/replay/world_net.h
+
+check_PROGRAMS += tests/replay/replay tests/replay/soak
+tests_replay_replay_SOURCES = $(world_sources) \
+	tests/replay/replay.c \
+	tests/replay/script.c tests/replay/script.h \
+	tests/replay/text.c tests/replay/text.h \
+	tests/replay/traffic.c
+tests_replay_replay_LDADD = $(link_conf)
+tests_replay_soak_SOURCES = $(world_sources) \
+	tests/replay/ends.c \
+	tests/replay/lossy.c tests/replay/lossy.h \
+	tests/replay/sim.h \
+	tests/replay/soak.c
+tests_replay_soak_LDADD = $(link_conf)
+
+scenarios = \
+	tests/replay/blocks.rp \
+	tests/replay/dispatch.rp \
+	tests/replay/duplicates.rp \
+	tests/replay/errors.rp \
+	tests/replay/hoplimit.rp \
+	tests/replay/message.rp \
+	tests/replay/options.rp \
+	tests/replay/reliability.rp \
+	tests/replay/reverse.rp \
+	tests/replay/tokens.rp \
+	tests/replay/uri.rp
+TESTS += $(scenarios) tests/replay/soak
+EXTRA_DIST += $(scenarios)
+
+# The program against other implementations, and its unit files.
+
+system_tests = \
+	tests/system/test_addresses.py \
+	tests/system/test_config.py \
+	tests/system/test_forward.py \
+	tests/system/test_lifecycle.py \
+	tests/system/test_message.py \
+	tests/system/test_node.py \
+	tests/system/test_reverse.py
+
+if HAVE_PYTHON
+TESTS += $(system_tests)
+endif
+TESTS += tests/system/unit-file.sh
+EXTRA_DIST += $(system_tests) \
+	tests/system/coap.py \
+	tests/system/node/.npmrc \
+	tests/system/node/package-lock.json \
+	tests/system/node/package.json \
+	tests/system/node/peer.js \
+	tests/system/programs.py \
+	tests/system/tap.py \
+	tests/system/unit-file.sh

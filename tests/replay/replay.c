@@ -1,0 +1,269 @@
+/*
+ * replay: runs scenario files and prints one result for each section (TAP).
+ *
+ *	replay [-s TEXT] FILE.rp...
+ *
+ * With -s only sections whose title has TEXT in it.
+ */
+#include "script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+
+enum {
+	SEED = 7252,
+	ARENA_MAX = 1 << 22,
+	FIRST_MID = 0x2000,
+	FIRST_TOKEN = 0xa0,
+};
+
+/* A file being read: what is left, and the number of the next line. */
+struct source {
+	const char *path;
+	struct span text;
+	unsigned line;
+	struct span conf;	/* of sections that have none */
+};
+
+struct tally {
+	unsigned run, failed;
+	const char *only;
+};
+
+static char *
+slurp(const char *path, size_t *n)
+{
+	FILE *f = fopen(path, "r");
+	char *text = NULL;
+	size_t got;
+
+	*n = 0;
+	if (f == NULL)
+		return NULL;
+	do {
+		text = xrealloc(text, *n + 4097, 1);
+		got = fread(text + *n, 1, 4096, f);
+		*n += got;
+	} while (got > 0);
+	fclose(f);
+	text[*n] = '\0';
+	return text;
+}
+
+/* The next line of *TEXT, without blanks in front. */
+static struct span
+next_line(struct span *text)
+{
+	struct span line = *text;
+	size_t n = 0;
+
+	while (n < text->n && text->p[n] != '\n')
+		n++;
+	line.n = n;
+	*text = span_make(text->p + n, text->n - n);
+	if (text->n > 0)
+		*text = span_make(text->p + 1, text->n - 1);
+	while (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t'))
+		line = span_make(line.p + 1, line.n - 1);
+	return line;
+}
+
+static bool
+take_line(struct source *src, struct span *line)
+{
+	if (src->text.n == 0)
+		return false;
+	*line = next_line(&src->text);
+	src->line++;
+	return true;
+}
+
+/* The lines behind "conf", up to "end". */
+static struct span
+take_conf(struct source *src)
+{
+	const uint8_t *from = src->text.p, *to = from;
+	struct span line;
+
+	while (take_line(src, &line) && !span_eq(line, SPAN_LIT("end")))
+		to = src->text.p;
+	return span_make(from, (size_t)(to - from));
+}
+
+static const char *
+file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static void
+report(struct tally *t, const struct source *src, struct span title,
+    const struct script *s, bool ok)
+{
+	t->run++;
+	printf("%s %u - %s: %.*s\n", ok ? "ok" : "not ok", t->run,
+	    file_name(src->path), (int)title.n, (const char *)title.p);
+	if (ok)
+		return;
+	t->failed++;
+	printf("# %s:%u: %.*s\n#   %s\n", src->path, s->line, (int)s->step.n,
+	    (const char *)s->step.p, s->why);
+}
+
+/* ---- one section ---- */
+
+static struct script *
+script_new(const struct source *src, struct span conf, bool *ok)
+{
+	struct script *s = xcalloc(1, sizeof(*s));
+	char *text = xspandup(conf);
+
+	arena_init(&s->arena, ARENA_MAX);
+	s->next_mid = FIRST_MID;
+	s->next_token = FIRST_TOKEN;
+	*ok = world_init(&s->world, file_name(src->path), text, SEED);
+	if (!*ok)
+		script_fail(s, "%s", s->world.why);
+	free(text);
+	return s;
+}
+
+static void
+free_packets(struct list *l)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, l)
+		free(CONTAINER_OF(it, struct packet, link));
+}
+
+static void
+script_free(struct script *s)
+{
+	world_fini(&s->world);
+	for (size_t i = 0; i < s->nends; i++) {
+		free_packets(&s->ends[i].inbox);
+		free_packets(&s->ends[i].seen);
+	}
+	arena_reset(&s->arena, 0);
+	free(s);
+}
+
+static bool
+is_title(struct span line)
+{
+	return line.n > 3 && memcmp(line.p, "== ", 3) == 0;
+}
+
+static bool
+is_step(struct span line)
+{
+	return line.n > 0 && line.p[0] != '#';
+}
+
+/* The configuration of the section that SRC, a copy, stands in. */
+static struct span
+section_conf(struct source src)
+{
+	struct span line;
+
+	while (take_line(&src, &line) && !is_title(line))
+		if (span_eq(line, SPAN_LIT("conf")))
+			return take_conf(&src);
+	return src.conf;
+}
+
+/* Does the steps up to the next title, which stays in SRC; after a failure
+ * they are only skipped. */
+static bool
+run_steps(struct script *s, struct source *src, bool ok)
+{
+	struct source ahead = *src;
+	struct span line;
+
+	while (take_line(&ahead, &line) && !is_title(line)) {
+		if (span_eq(line, SPAN_LIT("conf"))) {
+			take_conf(&ahead);
+		} else if (ok && is_step(line)) {
+			s->step = line;
+			s->line = ahead.line;
+			ok = script_step(s, line);
+		}
+		*src = ahead;
+	}
+	if (!ok)
+		return false;
+	s->step = SPAN_LIT("(the end)");
+	return script_end(s);
+}
+
+static bool
+contains(struct span s, const char *what)
+{
+	return memmem(s.p, s.n, what, strlen(what)) != NULL;
+}
+
+static void
+run_section(struct tally *t, struct source *src, struct span title)
+{
+	struct script *s;
+	bool ok;
+
+	s = script_new(src, section_conf(*src), &ok);
+	s->line = src->line;
+	s->step = title;
+	ok = run_steps(s, src, ok);
+	report(t, src, title, s, ok);
+	script_free(s);
+}
+
+/* ---- files ---- */
+
+static void
+run_file(struct tally *t, const char *path)
+{
+	struct source src = { .path = path };
+	struct span line;
+	size_t n;
+	char *text = slurp(path, &n);
+
+	if (text == NULL) {
+		t->failed++;
+		printf("Bail out! cannot read %s\n", path);
+		return;
+	}
+	src.text = span_make(text, n);
+	while (take_line(&src, &line)) {
+		if (span_eq(line, SPAN_LIT("conf")))
+			src.conf = take_conf(&src);
+		else if (is_title(line) &&
+		    (t->only == NULL || contains(line, t->only)))
+			run_section(t, &src,
+			    span_make(line.p + 3, line.n - 3));
+	}
+	free(text);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct tally t = { 0 };
+	int opt;
+
+	log_open(STDERR_FILENO, LOG_ERROR);
+	while ((opt = getopt(argc, argv, "s:")) != -1) {
+		if (opt != 's')
+			return 2;
+		t.only = optarg;
+	}
+	for (; optind < argc; optind++)
+		run_file(&t, argv[optind]);
+	printf("1..%u\n", t.run);
+	return t.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

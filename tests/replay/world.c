@@ -1,0 +1,189 @@
+/*
+ * world: the proxy, and what it is made to believe.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "world_net.h"
+
+enum {
+	START_MS = 1000000,
+	MAX_DESTS = 64,
+	BUFS_MIN = 1 << 20,
+	BUF_PER_EXCHANGE = 1024,
+	FIRST_PORT = 50000,
+};
+
+/* The addresses of the host. */
+static const char *const host_addrs[] = {
+	"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2",
+};
+
+enum { NHOST_ADDRS = sizeof(host_addrs) / sizeof(host_addrs[0]) };
+
+static bool
+load(struct world *w, const char *name, const char *text)
+{
+	struct conf_report report = { 0 };
+
+	w->conf = conf_load_text(name, text, &report);
+	if (w->conf == NULL)
+		snprintf(w->why, sizeof(w->why), "%s",
+		    report.text != NULL ? report.text : "no configuration");
+	conf_report_fini(&report);
+	return w->conf != NULL;
+}
+
+static void
+build_self(struct world *w)
+{
+	const struct conf *c = w->conf;
+
+	w->names = xcalloc(c->nown_names + 1, sizeof(*w->names));
+	for (size_t i = 0; i < c->nown_names; i++)
+		w->names[i] = c->own_names[i];
+	w->self.names = w->names;
+	w->self.nnames = c->nown_names;
+	w->self.host = xcalloc(NHOST_ADDRS, sizeof(*w->self.host));
+	w->self.nhost = NHOST_ADDRS;
+	for (size_t i = 0; i < NHOST_ADDRS; i++)
+		addr_parse_ip(&w->self.host[i], span_str(host_addrs[i]), false);
+}
+
+static bool
+build_proxy(struct world *w)
+{
+	const struct conf *c = w->conf;
+
+	w->access = xcalloc(c->nlisten, sizeof(*w->access));
+	for (size_t i = 0; i < c->nlisten; i++)
+		w->access[i] = c->listen[i].access;
+	w->proxy_conf = (struct proxy_conf){
+		.name = c->name,
+		.hop_limit = c->hop_limit,
+		.access = w->access,
+		.nlisteners = c->nlisten,
+		.forward = c->has_forward ? &c->forward : NULL,
+		.rules = &c->rules,
+		.max_requests = c->message.max_exchanges,
+		.max_clients = c->message.max_exchanges,
+	};
+	w->proxy = proxy_new(&w->proxy_conf, &w->self, &w->timers, &w->rnd);
+	return w->proxy != NULL;
+}
+
+static bool
+build_ends(struct world *w)
+{
+	const struct msg_params *params = &w->conf->message;
+
+	w->client_conf = (struct client_conf){
+		.params = params,
+		.max_ports = w->conf->max_upstream_ports,
+		.max_dests = MAX_DESTS,
+	};
+	w->client = client_new(&w->client_conf, &w->net, &w->resolver,
+	    &w->timers, w->bufs, &w->rnd);
+	if (w->client == NULL)
+		return false;
+	proxy_set_upstream(w->proxy, &client_upstream_ops, w->client);
+	w->server = server_new(params, &w->timers, w->bufs, &w->rnd, w->proxy);
+	return w->server != NULL;
+}
+
+static void
+bind_one(struct world *w, unsigned index, const struct bind_conf *b)
+{
+	struct listener *l = server_add_listener(w->server, index, b->scheme);
+	struct addr local = b->addr, ip4 = b->addr;
+
+	if (local.family == 0) {
+		/* Both families on one socket. */
+		local.family = 6;
+		ip4.family = 4;
+		self_add_bound(&w->self, &ip4);
+	}
+	listener_open(l, &w->net,
+	    world_bind(w, &local, &server_sock_ops, l));
+	self_add_bound(&w->self, &local);
+}
+
+bool
+world_init(struct world *w, const char *name, const char *text, uint64_t seed)
+{
+	size_t room;
+
+	*w = (struct world){ .now = START_MS, .next_port = FIRST_PORT };
+	list_init(&w->socks);
+	list_init(&w->out);
+	list_init(&w->hosts);
+	w->net.ops = &world_net_ops;
+	w->resolver.ops = &world_resolver_ops;
+	timers_init(&w->timers, w->now);
+	rand_init_fixed(&w->rnd, seed);
+	if (!load(w, name, text))
+		return false;
+	room = (size_t)w->conf->message.max_exchanges * BUF_PER_EXCHANGE;
+	w->bufs = buf_pool_new(room < BUFS_MIN ? BUFS_MIN : room);
+	build_self(w);
+	if (w->bufs == NULL || !build_proxy(w) || !build_ends(w)) {
+		snprintf(w->why, sizeof(w->why), "no memory");
+		return false;
+	}
+	for (size_t i = 0; i < w->conf->nlisten; i++)
+		for (size_t j = 0; j < w->conf->listen[i].nbind; j++)
+			bind_one(w, (unsigned)i, &w->conf->listen[i].bind[j]);
+	return true;
+}
+
+void
+world_fini(struct world *w)
+{
+	struct packet *p;
+
+	proxy_free(w->proxy);
+	server_free(w->server);
+	client_free(w->client);
+	while ((p = world_take(w)) != NULL)
+		free(p);
+	world_free_names(w);
+	free(w->names);
+	free(w->access);
+	self_fini(&w->self);
+	buf_pool_free(w->bufs);
+	conf_free(w->conf);
+}
+
+bool
+world_idle(struct world *w)
+{
+	const struct dests_stats *dests = client_dests_stats(w->client);
+	const struct {
+		const char *what;
+		uint64_t n;
+	} left[] = {
+		{ "requests waiting", proxy_waiting(w->proxy) },
+		{ "messages received by the server",
+			dgram_received_count(server_dgram(w->server)) },
+		{ "messages sent by the server",
+			dgram_sent_count(server_dgram(w->server)) },
+		{ "messages received by the client",
+			dgram_received_count(client_dgram(w->client)) },
+		{ "messages sent by the client",
+			dgram_sent_count(client_dgram(w->client)) },
+		{ "sockets to origins", dests->opened - dests->closed },
+		{ "octets of buffers", buf_pool_used(w->bufs) },
+	};
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		if (left[i].n == 0)
+			continue;
+		snprintf(w->why, sizeof(w->why), "left behind: %llu %s",
+		    (unsigned long long)left[i].n, left[i].what);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,88 @@
+/*
+ * world: the proxy in a box.
+ *
+ * Everything of the daemon but its sockets, its resolver and its clock: those
+ * are made up here, so that a run needs no time, no network and no luck. A
+ * datagram that the proxy sends to itself arrives; all others wait until they
+ * are taken out.
+ */
+#ifndef TESTS_REPLAY_WORLD_H
+#define TESTS_REPLAY_WORLD_H
+
+#include "base/list.h"
+#include "conf/conf.h"
+#include "net/net.h"
+#include "server/server.h"
+#include "upstream/client.h"
+
+/* A datagram the proxy sent. */
+struct packet {
+	struct list link;
+	struct addr from, to;
+	uint64_t at;
+	size_t n;
+	uint8_t octets[];
+};
+
+/* What the made-up resolver says of a name. */
+enum world_name {
+	WORLD_NAME_OK,		/* its addresses, when asked */
+	WORLD_NAME_CACHED,	/* likewise, without asking */
+	WORLD_NAME_NOWHERE,	/* it does not exist */
+	WORLD_NAME_SILENT,	/* nothing: time-out after 5 s */
+};
+
+struct world {
+	uint64_t now;
+	struct timers timers;
+	struct rand rnd;
+	struct buf_pool *bufs;
+	struct conf *conf;
+	struct span *names;
+	struct access *access;
+	struct self self;
+	struct proxy_conf proxy_conf;
+	struct client_conf client_conf;
+	struct proxy *proxy;
+	struct client *client;
+	struct server *server;
+	struct net net;
+	struct resolver resolver;
+	struct list socks;
+	struct list out;	/* struct packet, in the order sent */
+	struct list hosts;	/* names */
+	uint16_t next_port;
+	char why[1024];		/* what is wrong, after a failure */
+};
+
+/* A proxy with the configuration TEXT of the file NAME, random numbers from
+ * SEED; false with the reason in W->why. */
+bool world_init(struct world *w, const char *name, const char *text,
+    uint64_t seed);
+void world_fini(struct world *w);
+
+/* NAME has these addresses from now on. */
+void world_name(struct world *w, struct span name, enum world_name how,
+    const struct addr *v, size_t n);
+
+/* A datagram arrives. It is lost when the proxy has no socket for it. */
+void world_input(struct world *w, const struct addr *from,
+    const struct addr *to, struct span datagram);
+
+/* The kernel reports ERR on every socket connected to REMOTE. */
+void world_error(struct world *w, const struct addr *remote, int err);
+
+/* Lets time pass up to the next moment at which something may happen, but not
+ * beyond UNTIL. */
+void world_step(struct world *w, uint64_t until);
+
+/* Lets time pass while the process stands still. */
+void world_stop(struct world *w, uint64_t ms);
+
+/* The next datagram the proxy has sent, or NULL; to be freed with free(). */
+struct packet *world_take(struct world *w);
+
+/* Whether the proxy holds nothing any more; else W->why says what. */
+bool world_idle(struct world *w);
+
+#endif

@@ -1,0 +1,14 @@
+/* Unit tests of src/msg. */
+#include "suites.h"
+#include "unit.h"
+
+int
+main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		params_suite, peer_suite, received_suite, sent_suite,
+		datagram_suite, requests_suite, exchange_suite,
+	};
+
+	return unit_main(suites, UNIT_COUNT(suites));
+}

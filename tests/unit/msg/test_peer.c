@@ -1,0 +1,213 @@
+#include "msg/peer.h"
+
+#include "suites.h"
+#include "unit.h"
+
+enum { LIFETIME = 247000, NOW = 1000000 };
+
+static struct rand rnd;
+
+static struct addr
+address(const char *ip, uint16_t port)
+{
+	struct addr a;
+
+	ck_assert(addr_parse_ip(&a, span_str(ip), false));
+	a.port = port;
+	return a;
+}
+
+/* CoAPy M1 and M2: one after the other, and round the end. */
+START_TEST(mids_count)
+{
+	static const struct {
+		uint32_t from;
+		uint16_t want[4];
+	} rows[] = {
+		{ 621, { 621, 622, 623, 624 } },
+		{ 65534, { 65534, 65535, 0, 1 } },
+		{ MID_GROUP - 1, { MID_GROUP - 1, MID_GROUP, MID_GROUP + 1,
+			MID_GROUP + 2 } },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct mids m;
+		uint16_t mid;
+
+		mids_init(&m, &rnd);
+		m.next = rows[i].from;
+		for (size_t j = 0; j < 4; j++) {
+			ck_assert(mids_next(&m, NOW, LIFETIME, &mid));
+			ck_assert_uint_eq(mid, rows[i].want[j]);
+		}
+	}
+}
+END_TEST
+
+/* MSG-59: none comes again within EXCHANGE_LIFETIME, however fast they are
+ * taken; and there is an end. */
+START_TEST(mids_lease)
+{
+	static uint64_t used[65536];
+	static const uint64_t step[] = { 0, 1, 2, 3, 4, 5, 50 };
+
+	for (size_t i = 0; i < UNIT_COUNT(step); i++) {
+		struct mids m;
+		uint64_t now = NOW;
+		unsigned refused = 0, wrong = 0;
+		uint16_t mid;
+
+		memset(used, 0, sizeof(used));
+		mids_init(&m, &rnd);
+		for (unsigned j = 0; j < 200000; j++, now += step[i]) {
+			bool open = mids_open(&m, now);
+
+			if (!mids_next(&m, now, LIFETIME, &mid)) {
+				wrong += open;
+				refused++;
+				continue;
+			}
+			wrong += !open;
+			wrong += used[mid] != 0 && now - used[mid] < LIFETIME;
+			used[mid] = now;
+		}
+		ck_assert_uint_eq(wrong, 0);
+		/* 65536 in 247 s: one in 3.77 ms. */
+		if (step[i] <= 3)
+			ck_assert_uint_gt(refused, 0);
+		if (step[i] >= 5)
+			ck_assert_uint_eq(refused, 0);
+	}
+}
+END_TEST
+
+/* MSG-59: the end of a lease is rounded up to seconds, never down. */
+START_TEST(mids_rounding)
+{
+	static const uint64_t starts[] = { NOW, NOW + 1, NOW + 500, NOW + 999 };
+	uint16_t mid;
+
+	for (size_t i = 0; i < UNIT_COUNT(starts); i++) {
+		struct mids m = { .next = 0 };
+		uint64_t end = starts[i] + LIFETIME;
+
+		for (unsigned n = 0; n < 65536; n++)
+			ck_assert(mids_next(&m, starts[i], LIFETIME, &mid));
+		for (uint64_t now = end - 1000; now < end; now++)
+			ck_assert(!mids_next(&m, now, LIFETIME, &mid));
+		ck_assert(mids_next(&m, end + 999, LIFETIME, &mid));
+		ck_assert_uint_eq(mid, 0);
+	}
+}
+END_TEST
+
+/* All of them can be had, bar what the random start splits off. */
+START_TEST(mids_all)
+{
+	struct mids m;
+	unsigned n = 0;
+	uint16_t mid;
+
+	mids_init(&m, &rnd);
+	while (mids_next(&m, NOW, LIFETIME, &mid))
+		n++;
+	ck_assert_uint_gt(n, 65536 - MID_GROUP);
+	ck_assert_uint_le(n, 65536);
+	ck_assert(!mids_next(&m, NOW + LIFETIME - 1, LIFETIME, &mid));
+	ck_assert(mids_next(&m, NOW + LIFETIME, LIFETIME, &mid));
+}
+END_TEST
+
+/* MSG-40, MSG-60: they start anywhere. */
+START_TEST(mids_start)
+{
+	unsigned low = 0, equal = 0;
+	uint32_t last = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		struct mids m;
+
+		mids_init(&m, &rnd);
+		ck_assert_uint_lt(m.next, 65536);
+		low += m.next < 32768;
+		equal += m.next == last;
+		last = m.next;
+	}
+	ck_assert_uint_gt(low, 400);
+	ck_assert_uint_lt(low, 600);
+	ck_assert_uint_lt(equal, 5);
+}
+END_TEST
+
+/* MSG-64: a peer is its address, its port, and where it sends to. */
+START_TEST(identity)
+{
+	struct addr c = address("192.0.2.1", 1), d = address("192.0.2.1", 2);
+	struct addr p = address("198.51.100.1", 5683);
+	struct addr q = address("198.51.100.2", 5683);
+	struct peers ps;
+	struct peer *a;
+	int io, other;
+
+	ck_assert(peers_init(&ps, 16, &rnd));
+	a = peers_get(&ps, &c, &p, &io);
+	ck_assert_ptr_nonnull(a);
+	ck_assert_ptr_eq(peers_get(&ps, &c, &p, &io), a);
+	ck_assert_ptr_ne(peers_get(&ps, &d, &p, &io), a);
+	ck_assert_ptr_ne(peers_get(&ps, &c, &q, &io), a);
+	ck_assert_ptr_ne(peers_get(&ps, &c, &p, &other), a);
+	ck_assert_uint_eq(ps.table.count, 4);
+	ck_assert(addr_eq(&a->remote, &c));
+	ck_assert(addr_eq(&a->local, &p));
+	peers_fini(&ps);
+}
+END_TEST
+
+/* At the limit the longest idle one goes; those in use stay, and when all are
+ * there is no room. */
+START_TEST(limit)
+{
+	struct addr p = address("198.51.100.1", 5683), a[4];
+	struct peers ps;
+	struct peer *v[4];
+	int io;
+
+	for (uint16_t i = 0; i < 4; i++)
+		a[i] = address("192.0.2.1", (uint16_t)(i + 1));
+	ck_assert(peers_init(&ps, 2, &rnd));
+	v[0] = peers_get(&ps, &a[0], &p, &io);
+	peer_ref(v[0]);
+	v[1] = peers_get(&ps, &a[1], &p, &io);
+	v[2] = peers_get(&ps, &a[2], &p, &io);
+	ck_assert_ptr_nonnull(v[2]);
+	ck_assert_uint_eq(ps.evicted, 1);
+	ck_assert_ptr_eq(peers_get(&ps, &a[0], &p, &io), v[0]);
+	peer_ref(v[2]);
+	ck_assert_ptr_null(peers_get(&ps, &a[3], &p, &io));
+	peer_unref(v[0]);
+	v[3] = peers_get(&ps, &a[3], &p, &io);
+	ck_assert_ptr_nonnull(v[3]);
+	ck_assert_ptr_eq(peers_get(&ps, &a[2], &p, &io), v[2]);
+	peer_unref(v[2]);
+	ck_assert_uint_eq(ps.table.count, 2);
+	peers_fini(&ps);
+}
+END_TEST
+
+Suite *
+peer_suite(void)
+{
+	Suite *s = suite_create("peer");
+	TCase *tc = tcase_create("peer");
+
+	rand_init_fixed(&rnd, 1);
+	tcase_add_test(tc, mids_count);
+	tcase_add_test(tc, mids_lease);
+	tcase_add_test(tc, mids_all);
+	tcase_add_test(tc, mids_rounding);
+	tcase_add_test(tc, mids_start);
+	tcase_add_test(tc, identity);
+	tcase_add_test(tc, limit);
+	suite_add_tcase(s, tc);
+	return s;
+}

@@ -1,0 +1,265 @@
+#include "fixture.h"
+
+#include <stdio.h>
+
+#include "base/xalloc.h"
+#include "coap/dump.h"
+#include "coap/emit.h"
+#include "text.h"
+
+static struct arena arena;
+static bool arena_ready;
+
+static struct arena *
+keep(void)
+{
+	if (!arena_ready)
+		arena_init(&arena, 1 << 22);
+	arena_ready = true;
+	return &arena;
+}
+
+void
+fixture_free(void)
+{
+	if (arena_ready)
+		arena_reset(&arena, 1 << 22);
+}
+
+struct coap_msg
+message(const char *text)
+{
+	struct span line = span_str(text), octets;
+	struct text_vars vars = { .n = 0 };
+	uint8_t out[TEXT_MESSAGE];
+	struct text_msg t;
+	struct coap_msg m;
+	size_t n;
+
+	ck_assert_ptr_null(text_parse(&t, &line, "", keep()));
+	if (t.mid.kind == TEXT_NONE)
+		t.mid = (struct text_value){ TEXT_VALUE, SPAN_LIT("\0\1") };
+	if (t.token.kind == TEXT_NONE)
+		t.token = (struct text_value){ TEXT_VALUE, SPAN_LIT("t") };
+	n = text_emit(&t, &vars, out, sizeof(out));
+	ck_assert_uint_gt(n, 0);
+	ck_assert(arena_dup(keep(), span_make(out, n), &octets));
+	ck_assert_int_eq(coap_parse(&m, octets), COAP_PARSE_OK);
+	return m;
+}
+
+const char *
+dump(uint8_t code, struct span opts, struct span payload)
+{
+	static char text[1024];
+	struct coap_msg m = { .code = code, .payload = payload };
+	char *from;
+
+	ck_assert(coap_parse_opts(&m, opts));
+	coap_dump(&m, text, sizeof(text));
+	/* Behind "CON GET mid=0x0000" comes what differs. */
+	from = strstr(text, " mid=0x0000");
+	ck_assert_ptr_nonnull(from);
+	memmove(from, from + 11, strlen(from + 11) + 1);
+	return text + 4;
+}
+
+struct addr
+address(const char *ip, uint16_t port)
+{
+	struct addr a;
+
+	ck_assert(addr_parse_ip(&a, span_str(ip), true));
+	a.port = port;
+	return a;
+}
+
+struct coap_host
+host(const char *text)
+{
+	struct coap_host h;
+	uint8_t *buf = arena_alloc(keep(), COAP_HOST_MAX);
+
+	ck_assert_ptr_nonnull(buf);
+	ck_assert(coap_host_parse(&h, span_str(text), buf, true));
+	return h;
+}
+
+struct target
+target(const char *name, uint16_t port)
+{
+	return (struct target){ COAP_SCHEME_COAP, host(name), port };
+}
+
+struct path
+path(const char *text)
+{
+	struct path p = { .n = 0 };
+
+	p.seg = arena_alloc(keep(), 8 * sizeof(*p.seg));
+	ck_assert_ptr_nonnull(p.seg);
+	while (*text != '\0') {
+		size_t n = strcspn(text, "/");
+
+		ck_assert_uint_lt(p.n, 8);
+		p.seg[p.n++] = span_make(text, n);
+		text += n + (text[n] == '/');
+	}
+	return p;
+}
+
+struct netlist
+networks(const char *words)
+{
+	struct netlist l = { NULL, 0 }, copy;
+
+	while (*words != '\0') {
+		size_t n = strcspn(words, " ");
+
+		ck_assert(netlist_add(&l, span_make(words, n)));
+		words += n + (words[n] == ' ');
+	}
+	if (l.n == 0)
+		return l;
+	/* Into the arena, so that nobody has to free it. */
+	copy.n = l.n;
+	copy.v = arena_alloc(keep(), l.n * sizeof(*l.v));
+	ck_assert_ptr_nonnull(copy.v);
+	memcpy(copy.v, l.v, l.n * sizeof(*l.v));
+	netlist_fini(&l);
+	return copy;
+}
+
+/* ---- a proxy ---- */
+
+static enum upstream_send
+note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
+{
+	struct stand *s = self;
+	struct coap_head h = { f->type, f->code, 0, SPAN_LIT("") };
+
+	(void)now;
+	s->sends++;
+	*why = s->send_why;
+	s->sent = s->send_result == UPSTREAM_FAILED ? NULL : f;
+	snprintf(s->request, sizeof(s->request), "%s %s",
+	    f->type == COAP_CON ? "CON" : "NON",
+	    dump(f->code, f->opts, f->payload));
+	s->noctets = coap_emit(s->octets, sizeof(s->octets), &h, f->opts,
+	    f->payload);
+	return s->send_result;
+}
+
+static void
+note_cancel(void *self, struct fetch *f)
+{
+	struct stand *s = self;
+
+	(void)f;
+	s->cancels++;
+}
+
+static const struct upstream_ops note_upstream = {
+	.send = note_send,
+	.cancel = note_cancel,
+};
+
+static void
+note_reply(struct request *r, const struct reply *reply, uint64_t now)
+{
+	struct stand *s = r->front_ctx;
+
+	(void)now;
+	s->replies++;
+	s->token = r->msg.token;
+	ck_assert_uint_gt(r->msg.token.n, 0);
+	snprintf(s->reply, sizeof(s->reply), "%s",
+	    dump(reply->code, reply->opts, reply->payload));
+}
+
+static void
+note_drop(struct request *r, uint64_t now)
+{
+	struct stand *s = r->front_ctx;
+
+	(void)now;
+	s->drops++;
+}
+
+static const struct front_ops note_front = {
+	.reply = note_reply,
+	.drop = note_drop,
+};
+
+void
+stand_init(struct stand *s)
+{
+	*s = (struct stand){ .send_result = UPSTREAM_SENT };
+	rand_init_fixed(&s->rnd, 1);
+	timers_init(&s->timers, 1000);
+	s->access.allow_from = networks("any");
+	s->forward.allow_from = networks("any");
+	s->forward.allow_to = networks("any");
+	s->forward.deny_to = networks("loopback");
+	s->forward.timeout_ms = 90000;
+	s->client = address("192.0.2.101", 40001);
+	s->local = address("192.0.2.1", 5683);
+	self_add_bound(&s->self, &s->local);
+	s->conf = (struct proxy_conf){
+		.name = "gw1",
+		.hop_limit = 16,
+		.access = &s->access,
+		.nlisteners = 1,
+		.forward = &s->forward,
+		.rules = &s->rules,
+		.max_requests = 4,
+		.max_clients = 4,
+	};
+}
+
+void
+stand_start(struct stand *s)
+{
+	s->proxy = proxy_new(&s->conf, &s->self, &s->timers, &s->rnd);
+	ck_assert_ptr_nonnull(s->proxy);
+	proxy_set_upstream(s->proxy, &note_upstream, s);
+}
+
+void
+stand_fini(struct stand *s)
+{
+	proxy_free(s->proxy);
+	ck_assert_uint_eq(timers_next(&s->timers), TIMER_NEVER);
+	self_fini(&s->self);
+	fixture_free();
+}
+
+void
+stand_ask(struct stand *s, const char *text, uint64_t now)
+{
+	struct coap_msg m = message(text);
+	struct inbound in = {
+		.front = &note_front,
+		.front_ctx = s,
+		.client = &s->client,
+		.local = &s->local,
+		.scheme = COAP_SCHEME_COAP,
+		.msg = &m,
+	};
+
+	proxy_handle(s->proxy, &in, now);
+}
+
+bool
+stand_answer(struct stand *s, const char *text, uint64_t now)
+{
+	struct coap_msg m = message(text);
+	struct fetch *f = s->sent;
+	uint8_t octets[sizeof(s->octets)];
+	size_t n = s->noctets;
+
+	ck_assert_ptr_nonnull(f);
+	s->sent = NULL;
+	memcpy(octets, s->octets, n);
+	return fetch_response(f, &m, span_make(octets, n), now);
+}

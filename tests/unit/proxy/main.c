@@ -1,0 +1,16 @@
+/* Unit tests of src/proxy. */
+#include "suites.h"
+#include "unit.h"
+
+int
+main(void)
+{
+	static Suite *(*const suites[])(void) = {
+		self_suite, admit_suite, redirect_suite, classify_suite,
+		rewrite_suite, relay_suite, limit_suite, local_suite,
+		route_suite, request_suite, fetch_suite, answer_suite,
+		respond_suite, proxy_suite, waiting_suite, roles_suite,
+	};
+
+	return unit_main(suites, UNIT_COUNT(suites));
+}

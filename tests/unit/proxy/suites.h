@@ -1,0 +1,24 @@
+/* suites: what main.c runs. */
+#ifndef TESTS_UNIT_PROXY_SUITES_H
+#define TESTS_UNIT_PROXY_SUITES_H
+
+#include <check.h>
+
+Suite *admit_suite(void);
+Suite *answer_suite(void);
+Suite *classify_suite(void);
+Suite *fetch_suite(void);
+Suite *limit_suite(void);
+Suite *local_suite(void);
+Suite *proxy_suite(void);
+Suite *redirect_suite(void);
+Suite *relay_suite(void);
+Suite *request_suite(void);
+Suite *respond_suite(void);
+Suite *rewrite_suite(void);
+Suite *route_suite(void);
+Suite *roles_suite(void);
+Suite *self_suite(void);
+Suite *waiting_suite(void);
+
+#endif

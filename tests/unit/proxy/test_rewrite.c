@@ -1,0 +1,309 @@
+#include "proxy/rewrite.h"
+
+#include "fixture.h"
+#include "suites.h"
+#include "unit.h"
+
+#define KEEP SEND_HOST_KEEP
+
+static uint8_t space[2048];
+
+static struct route
+forward_to(const char *name, uint16_t port)
+{
+	static const struct forward_conf f;
+	struct route r = { .uri = target(name, port), .forward = &f };
+
+	r.hop = r.uri;
+	return r;
+}
+
+/* PRX-10, PRX-15, PRX-16, PRX-70: what the next hop is told of the target. */
+START_TEST(authority)
+{
+	static const struct {
+		bool rule, as_proxy, forward;
+		enum send_host send_host;
+		const char *uri;
+		uint16_t port;
+		const char *request;
+		const char *host;
+		uint16_t want_port;
+		bool scheme;
+	} rows[] = {
+		/* The forward role. */
+		{ false, false, true, KEEP, "h.example", 5690, "CON GET",
+			"h.example", 0, false },
+		{ false, false, true, KEEP, "192.0.2.9", 5690, "CON GET", "",
+			0, false },
+		{ false, true, true, KEEP, "h.example", 5683, "CON GET",
+			"h.example", 0, true },
+		{ false, true, true, KEEP, "h.example", 5690, "CON GET",
+			"h.example", 5690, true },
+		{ false, true, true, KEEP, "2001:DB8::9", 5683, "CON GET",
+			"[2001:db8::9]", 0, true },
+		/* Routes. */
+		{ true, false, false, KEEP, "h.example", 5683,
+			"CON GET Uri-Host=\"h.example\" Uri-Port=9",
+			"h.example", 9, false },
+		{ true, false, false, KEEP, "192.0.2.1", 5683,
+			"CON GET", "", 0, false },
+		{ true, false, false, KEEP, "192.0.2.1", 5683,
+			"CON GET Uri-Port=9", "", 0, false },
+		{ true, false, true, KEEP, "h.example", 5683,
+			"CON GET", "h.example", 0, false },
+		{ true, false, false, SEND_HOST_TARGET, "h.example", 5683,
+			"CON GET Uri-Host=\"h.example\"", "origin.example", 0,
+			false },
+		{ true, false, false, SEND_HOST_NONE, "h.example", 5683,
+			"CON GET Uri-Host=\"h.example\" Uri-Port=9", "", 0,
+			false },
+		{ true, false, false, SEND_HOST_NAME, "h.example", 5683,
+			"CON GET", "other.example", 0, false },
+		{ true, true, false, KEEP, "h.example", 5690,
+			"CON GET Uri-Host=\"h.example\" Uri-Port=5690",
+			"h.example", 5690, true },
+		/* An address of ours that the client only implied would send
+		 * the request back here. */
+		{ true, true, false, KEEP, "192.0.2.1", 5690, "CON GET", "", 0,
+			true },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct rule rule = { .to = target("origin.example", 5683),
+			.send_host = rows[i].send_host,
+			.send_host_name = SPAN_LIT("other.example") };
+		struct coap_msg m = message(rows[i].request);
+		struct route route = forward_to(rows[i].uri, rows[i].port);
+		struct rewrite_request rw;
+
+		route.rule = rows[i].rule ? &rule : NULL;
+		route.as_proxy = rows[i].as_proxy;
+		if (!rows[i].forward)
+			route.forward = NULL;
+		memset(&rw, 0xff, sizeof(rw));
+		rewrite_authority(&rw, &route, &m);
+		ck_assert_msg(span_eq(rw.host, span_str(rows[i].host)),
+		    "row %zu: %.*s", i, (int)rw.host.n,
+		    (const char *)rw.host.p);
+		ck_assert_uint_eq(rw.port, rows[i].want_port);
+		ck_assert_int_eq(rw.scheme.n > 0, rows[i].scheme);
+		ck_assert_ptr_eq(rw.route, &route);
+		ck_assert_uint_eq(rw.hop_limit, 0);
+		ck_assert_uint_eq(rw.tag.n, 0);
+	}
+	fixture_free();
+}
+END_TEST
+
+/* MSG-16, PRX-33, PRX-39, PRX-55: what is added comes in its place; what is
+ * not ours to change stays. */
+START_TEST(request)
+{
+	static const struct {
+		const char *request;
+		bool strip;
+		const char *want;
+	} rows[] = {
+		{ "CON GET", false,
+			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Hop-Limit=7 Proxy-Scheme=\"coap\" "
+			"Request-Tag=0102" },
+		{ "CON GET Uri-Path=\"a\" Uri-Path=\"b\"", true,
+			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Uri-Path=\"b\" Hop-Limit=7 "
+			"Proxy-Scheme=\"coap\" Request-Tag=0102" },
+		{ "CON PUT If-Match=01 Uri-Host=\"old\" ETag=02 ETag=03 "
+		  "Uri-Port=1 Uri-Path=\"a\" Uri-Query=\"q\" Hop-Limit=99 "
+		  "Accept=0 Proxy-Scheme=\"coap\" Size1=9 opt65000=\"1\" "
+		  "opt65000=\"2\" opt65001=\"3\"", false,
+			"PUT If-Match=01 Uri-Host=\"h\" ETag=02 ETag=03 "
+			"Uri-Port=9 Uri-Path=\"x\" Uri-Path=\"y\" "
+			"Uri-Path=\"a\" Uri-Query=\"q\" Hop-Limit=7 Accept=0 "
+			"Proxy-Scheme=\"coap\" Size1=9 Request-Tag=0102 "
+			"opt65000=31 opt65000=32 opt65001=33" },
+		/* BLK-41: our tag in front of theirs. */
+		{ "CON PUT Block1=1/0/16 Request-Tag=ff", false,
+			"PUT Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Hop-Limit=7 Block1=1/0/16 "
+			"Proxy-Scheme=\"coap\" Request-Tag=0102 "
+			"Request-Tag=ff" },
+		/* OBS-08 */
+		{ "CON GET Observe=0", false,
+			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Hop-Limit=7 Proxy-Scheme=\"coap\" "
+			"Request-Tag=0102" },
+		/* MSG-18: a second one is unknown, and safe. */
+		{ "CON GET Hop-Limit=9 Hop-Limit=8", false,
+			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Hop-Limit=7 opt16=08 "
+			"Proxy-Scheme=\"coap\" Request-Tag=0102" },
+	};
+	struct path strip = path("a");
+	struct rule rule = { .to_path = path("x/y") };
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		const struct route route = { .rule = &rule,
+			.strip = rows[i].strip ? &strip : NULL };
+		const struct rewrite_request rw = { .route = &route,
+			.host = SPAN_LIT("h"), .port = 9,
+			.scheme = SPAN_LIT("coap"), .hop_limit = 7,
+			.tag = SPAN_LIT("\1\2") };
+		struct coap_msg m = message(rows[i].request);
+		struct writer w = writer_make(space, sizeof(space));
+
+		ck_assert_int_eq(rewrite_request(&rw, &m, &w), REWRITE_OK);
+		ck_assert_str_eq(dump(m.code, writer_span(&w), SPAN_LIT("")),
+		    rows[i].want);
+	}
+	fixture_free();
+}
+END_TEST
+
+/* PRX-21, PRX-22: what cannot be sent on. */
+START_TEST(refused)
+{
+	static const struct {
+		const char *request;
+		size_t cap;
+		enum rewrite_result want;
+	} rows[] = {
+		{ "CON GET Uri-Path=\"a\" Uri-Path=\"..\"", 100,
+			REWRITE_BAD_PATH },
+		{ "CON GET Uri-Path=\".\"", 100, REWRITE_BAD_PATH },
+		{ "CON GET Uri-Path=\"...\"", 100, REWRITE_OK },
+		{ "CON GET Uri-Path=\"123456789\"", 9, REWRITE_TOO_LARGE },
+		{ "CON GET Uri-Path=\"123456789\"", 10, REWRITE_OK },
+	};
+	const struct route route = forward_to("192.0.2.9", 5683);
+	const struct rewrite_request rw = { .route = &route };
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct coap_msg m = message(rows[i].request);
+		struct writer w = writer_make(space, rows[i].cap);
+
+		ck_assert_int_eq(rewrite_request(&rw, &m, &w), rows[i].want);
+	}
+	fixture_free();
+}
+END_TEST
+
+/* PRX-05, PRX-17..19: the Proxy-Uri in its place among the other options. */
+START_TEST(expand)
+{
+	static const struct {
+		const char *uri, *request, *want;
+	} rows[] = {
+		{ "coap://h/a/b?c&d", "CON GET ETag=01 Accept=0",
+			"GET ETag=01 Uri-Path=\"a\" Uri-Path=\"b\" "
+			"Uri-Query=\"c\" Uri-Query=\"d\" Accept=0" },
+		{ "coap://h", "CON GET Uri-Path=\"x\" Uri-Query=\"y\"",
+			"GET" },
+		{ "coap://h//?", "CON GET opt65000=\"x\"",
+			"GET Uri-Path=\"\" Uri-Path=\"\" Uri-Query=\"\" "
+			"opt65000=78" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct coap_msg m = message(rows[i].request);
+		struct writer w = writer_make(space, sizeof(space));
+		struct coap_uri u;
+
+		ck_assert_int_eq(coap_uri_parse(&u, span_str(rows[i].uri), 0),
+		    COAP_URI_OK);
+		ck_assert_int_eq(rewrite_expand(&u, &m, &w), REWRITE_OK);
+		ck_assert_str_eq(dump(m.code, writer_span(&w), SPAN_LIT("")),
+		    rows[i].want);
+	}
+	fixture_free();
+}
+END_TEST
+
+/* PRX-69, OBS-08: responses on their way to the client. */
+START_TEST(response)
+{
+	static const struct {
+		const char *to, *strip;
+		const char *response;
+		bool needed;
+		const char *want;
+	} rows[] = {
+		{ NULL, NULL, "ACK 2.05 ETag=01", false, "2.05 ETag=01" },
+		{ NULL, NULL, "ACK 2.05 ETag=01 Observe=5 Max-Age=2", true,
+			"2.05 ETag=01 Max-Age=2" },
+		{ NULL, NULL, "ACK 2.01 Location-Path=\"a\"", false,
+			"2.01 Location-Path=\"a\"" },
+		{ "", "m1", "ACK 2.01 Location-Path=\"x\"", true,
+			"2.01 Location-Path=\"m1\" Location-Path=\"x\"" },
+		{ "b", "m1/n", "ACK 2.01 ETag=01 Location-Path=\"b\" "
+			"Location-Path=\"x\" Max-Age=1 Location-Query=\"q\"",
+			true, "2.01 ETag=01 Location-Path=\"m1\" "
+			"Location-Path=\"n\" Location-Path=\"x\" Max-Age=1 "
+			"Location-Query=\"q\"" },
+		{ "b", NULL, "ACK 2.01 Location-Path=\"b\" "
+			"Location-Path=\"x\"", true,
+			"2.01 Location-Path=\"x\"" },
+		{ "b", "m1", "ACK 2.01 Location-Path=\"b\"", true,
+			"2.01 Location-Path=\"m1\"" },
+		{ "b", "m1", "ACK 2.01 ETag=01 Location-Path=\"c\" "
+			"Location-Query=\"q\"", true, "2.01 ETag=01" },
+		{ "b/c", "m1", "ACK 2.01 Location-Path=\"b\"", true,
+			"2.01" },
+		{ "", NULL, "ACK 2.01 Location-Path=\"x\"", false,
+			"2.01 Location-Path=\"x\"" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct path strip = path(rows[i].strip != NULL ?
+			rows[i].strip : "");
+		struct rule rule = { .to_path = path(rows[i].to != NULL ?
+			rows[i].to : "") };
+		const struct route route = {
+			.rule = rows[i].to != NULL ? &rule : NULL,
+			.strip = rows[i].strip != NULL ? &strip : NULL,
+		};
+		struct coap_msg m = message(rows[i].response);
+		struct writer w = writer_make(space, sizeof(space));
+
+		ck_assert_msg(rewrite_response_needed(&m, &route) ==
+			rows[i].needed, "row %zu", i);
+		ck_assert(rewrite_response(&m, &route, &w));
+		ck_assert_str_eq(dump(m.code, writer_span(&w), SPAN_LIT("")),
+		    rows[i].want);
+		w = writer_make(space, 0);
+		if (strcmp(rows[i].want, "2.01") != 0)
+			ck_assert(!rewrite_response(&m, &route, &w));
+	}
+	fixture_free();
+}
+END_TEST
+
+/* PRX-51 */
+START_TEST(without_hop_limit)
+{
+	struct coap_msg m = message("CON GET Uri-Host=\"h\" Uri-Path=\"a\" "
+	    "Hop-Limit=16 opt65000=\"x\"");
+	struct writer w = writer_make(space, sizeof(space));
+
+	ck_assert(rewrite_without_hop_limit(&m, &w));
+	ck_assert_str_eq(dump(m.code, writer_span(&w), SPAN_LIT("")),
+	    "GET Uri-Host=\"h\" Uri-Path=\"a\" opt65000=78");
+	fixture_free();
+}
+END_TEST
+
+Suite *
+rewrite_suite(void)
+{
+	Suite *s = suite_create("rewrite");
+	TCase *tc = tcase_create("rewrite");
+
+	tcase_add_test(tc, authority);
+	tcase_add_test(tc, request);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, expand);
+	tcase_add_test(tc, response);
+	tcase_add_test(tc, without_hop_limit);
+	suite_add_tcase(s, tc);
+	return s;
+}
