@@ -278,6 +278,7 @@ scenarios = \
 	tests/replay/options.rp \
 	tests/replay/reliability.rp \
 	tests/replay/reverse.rp \
+	tests/replay/review.rp \
 	tests/replay/tokens.rp \
 	tests/replay/uri.rp
 TESTS += $(scenarios) tests/replay/soak

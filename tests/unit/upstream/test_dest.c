@@ -252,6 +252,57 @@ START_TEST(longest_unused_makes_room)
 }
 END_TEST
 
+/* Destinations that clients name leave a quarter of the table to those that the
+ * configuration names. */
+START_TEST(guests_leave_room)
+{
+	struct addr a;
+	struct rig g;
+
+	rig_init(&g, 4, 1);
+	for (unsigned i = 1; i <= 4; i++) {
+		struct dest *d;
+
+		a = fake_addr("192.0.2.1", (uint16_t)(5000 + i));
+		d = dest_get(&g.dests, &a, true, START);
+		if (i == 4) {
+			ck_assert_ptr_null(d);
+			break;
+		}
+		ck_assert_ptr_nonnull(d);
+		peer_ref(&dest_port(d, START)->peer);
+	}
+	ck_assert_ptr_nonnull(dest_get(&g.dests, &a, false, START));
+	rig_fini(&g);
+}
+END_TEST
+
+/* Short of descriptors: an idle socket goes, so that the next request finds
+ * one. Never that of the destination that is asking. */
+START_TEST(no_descriptor_closes_an_idle_one)
+{
+	struct port *busy;
+	struct dest *d;
+	struct rig g;
+
+	rig_init(&g, 10, 1);
+	busy = open_port(&g, 1, START);
+	peer_ref(&busy->peer);
+	ck_assert_ptr_nonnull(open_port(&g, 2, START + 1000));
+	g.net.connect_errno = EMFILE;
+	d = get(&g, 3, START + 2000);
+	ck_assert_ptr_null(dest_port(d, START + 2000));
+	ck_assert_int_eq(errno, EMFILE);
+	ck_assert(is_open(&g, 1) && !is_open(&g, 2) && is_open(&g, 3));
+	ck_assert_ptr_null(dest_port(d, START + 2000));
+	ck_assert(is_open(&g, 3));
+	g.net.connect_errno = 0;
+	ck_assert_ptr_nonnull(dest_port(d, START + 2000));
+	peer_unref(&busy->peer);
+	rig_fini(&g);
+}
+END_TEST
+
 /* Origins that keep a request for long are not looked at for ever: the idle
  * one behind them is found. */
 START_TEST(busy_ones_do_not_hide_idle_ones)
@@ -339,6 +390,8 @@ dest_suite(void)
 	tcase_add_test(tc, idle_destinations_expire);
 	tcase_add_test(tc, any_port_in_use_keeps);
 	tcase_add_test(tc, longest_unused_makes_room);
+	tcase_add_test(tc, guests_leave_room);
+	tcase_add_test(tc, no_descriptor_closes_an_idle_one);
 	tcase_add_test(tc, busy_ones_do_not_hide_idle_ones);
 	tcase_add_test(tc, errno_of_connect_passes);
 	tcase_add_test(tc, next_port_without_socket);
