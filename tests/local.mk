@@ -81,6 +81,8 @@ tests_unit_msg_unit_SOURCES = $(unit_runner) \
 	tests/unit/msg/test_sent.c
 
 tests_unit_net_unit_SOURCES = $(unit_runner) \
+	tests/unit/net/ends.c \
+	tests/unit/net/ends.h \
 	tests/unit/net/fixture.c \
 	tests/unit/net/fixture.h \
 	tests/unit/net/main.c \
@@ -90,7 +92,9 @@ tests_unit_net_unit_SOURCES = $(unit_runner) \
 	tests/unit/net/test_names.c \
 	tests/unit/net/test_resolve.c \
 	tests/unit/net/test_sock.c \
-	tests/unit/net/test_udp.c
+	tests/unit/net/test_udp.c \
+	tests/unit/net/test_udp_errors.c \
+	tests/unit/net/test_udp_icmp.c
 
 tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/replay/text.c \

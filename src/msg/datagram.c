@@ -337,6 +337,25 @@ err0:
 	return NULL;
 }
 
+/* Header and token tell one datagram from all others; routers need not quote
+ * that much, and what they quote behind it may be padded (RFC 4884 5.1). */
+struct exchange *
+dgram_find_sent(const struct dgram *d, const struct peer *p,
+    struct span quoted)
+{
+	size_t n = quoted.n < 12 ? quoted.n : 12;
+	struct sent *s;
+
+	if (n < 4)
+		return NULL;
+	s = sent_find(&d->sent, p,
+	    (uint16_t)(quoted.p[2] << 8 | quoted.p[3]));
+	if (s == NULL || !s->request || s->state == SENT_ACKED ||
+	    !span_eq(span_make(s->buf->data, n), span_make(quoted.p, n)))
+		return NULL;
+	return exchange_of(s);
+}
+
 void
 dgram_cancel(struct dgram *d, struct exchange *x)
 {

@@ -133,6 +133,12 @@ struct exchange *dgram_request(struct dgram *d, struct peer *p,
     const struct dgram_out *out, void *user, enum dgram_refusal *why,
     uint64_t now);
 
+/* The exchange whose request to P the datagram is that began with the octets
+ * QUOTED: they are ours, or an ICMP error says so (MSG-77). NULL when it is
+ * none that still waits to be acknowledged. */
+struct exchange *dgram_find_sent(const struct dgram *d, const struct peer *p,
+    struct span quoted);
+
 /* Ends X without an upcall; a response that comes later is unexpected. */
 void dgram_cancel(struct dgram *d, struct exchange *x);
 

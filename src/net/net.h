@@ -26,9 +26,12 @@ struct net_sock_ops {
 	void (*input)(void *user, const struct addr *from,
 	    const struct addr *to, struct span datagram, bool truncated,
 	    uint64_t now);
-	/* The kernel reported ERR (an errno value: ECONNREFUSED,
-	 * EHOSTUNREACH, ...) for a connected socket. May be NULL. */
-	void (*error)(void *user, int err, uint64_t now);
+	/* A datagram of ours met with ERR (an errno value: ECONNREFUSED,
+	 * EHOSTUNREACH, ...) on a connected socket: the network said so, or
+	 * it could not be sent. QUOTED is how that datagram began, 4 octets or
+	 * more (octets that are not ours may follow those of a short one);
+	 * borrowed until return. May be NULL. */
+	void (*error)(void *user, int err, struct span quoted, uint64_t now);
 };
 
 /* Makes sockets. */

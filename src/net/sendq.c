@@ -2,7 +2,9 @@
  * sendq: from a queue to sendmmsg.
  *
  * An array that is emptied from the front and moved together after a flush;
- * nearly always nothing is left to move, and its memory is kept.
+ * nearly always nothing is left to move, and its memory is kept. Refused
+ * datagrams gather in the places that have become free at its front, so that
+ * remembering them cannot fail.
  */
 #include "net/sendq.h"
 
@@ -13,6 +15,7 @@ enum { START = 8 };
 
 struct sendq_item {
 	struct buf *b;
+	int err;		/* of a refused one */
 	struct addr to;		/* family 0: the peer */
 	struct addr from;	/* family 0: the kernel's choice */
 };
@@ -43,6 +46,7 @@ sendq_put(struct sendq *q, const struct addr *to, const struct addr *local,
 		return false;
 	it = &q->items[q->tail++];
 	it->b = buf_ref(b);
+	it->err = 0;
 	it->to = to != NULL ? *to : (struct addr){ 0 };
 	it->from = local != NULL ? *local : (struct addr){ 0 };
 	return true;
@@ -98,30 +102,44 @@ count_sent(struct sendq *q, unsigned n, struct sendq_report *rep)
 	}
 }
 
+/* Puts the first aside. */
+static void
+keep_first(struct sendq *q, int err)
+{
+	struct sendq_item *it = &q->items[q->refused++];
+
+	it->b = buf_ref(q->items[q->head].b);
+	it->err = err;
+}
+
 /* The first datagram was refused with ERR. On a connected socket that may be
  * the network's answer to an earlier one, and this one was not tried: once
- * more. */
+ * more. ENOBUFS, from a device whose queue is full, is no such answer. */
 static void
 refused(struct sendq *q, const struct sock *k, int err,
     struct sendq_report *rep)
 {
-	rep->err = err;
-	if (k->connected && !q->retried) {
+	rep->error = true;
+	if (k->connected && !q->retried && err != ENOBUFS) {
 		q->retried = true;
 		return;
 	}
 	rep->dropped++;
+	if (k->connected)
+		keep_first(q, err);
 	drop_first(q);
 }
 
 static void
 close_up(struct sendq *q)
 {
-	q->tail -= q->head;
-	if (q->tail > 0 && q->head > 0)
-		memmove(q->items, q->items + q->head,
-		    q->tail * sizeof(q->items[0]));
-	q->head = 0;
+	size_t n = q->tail - q->head;
+
+	if (n > 0 && q->head > q->refused)
+		memmove(q->items + q->refused, q->items + q->head,
+		    n * sizeof(q->items[0]));
+	q->head = q->refused;
+	q->tail = q->refused + n;
 }
 
 bool
@@ -143,9 +161,32 @@ sendq_flush(struct sendq *q, const struct sock *k, struct sendq_batch *batch,
 	return sendq_empty(q);
 }
 
+struct buf *
+sendq_refused(struct sendq *q, size_t i, int *err)
+{
+	struct buf *b;
+
+	if (i >= q->refused)
+		return NULL;
+	b = q->items[i].b;
+	q->items[i].b = NULL;
+	*err = q->items[i].err;
+	return b;
+}
+
+void
+sendq_forget(struct sendq *q)
+{
+	for (size_t i = 0; i < q->refused; i++)
+		buf_unref(q->items[i].b);
+	q->refused = 0;
+	close_up(q);
+}
+
 void
 sendq_fini(struct sendq *q)
 {
+	sendq_forget(q);
 	while (!sendq_empty(q))
 		drop_first(q);
 	free(q->items);

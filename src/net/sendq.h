@@ -2,7 +2,8 @@
  * sendq: the datagrams one socket has still to send.
  *
  * Bounded; handed to the kernel in batches. What the kernel refuses costs that
- * datagram and no other (MSG-80).
+ * datagram and no other (MSG-80); on a connected socket it is kept until its
+ * owner has heard of it.
  */
 #ifndef NET_SENDQ_H
 #define NET_SENDQ_H
@@ -15,8 +16,9 @@ enum { SENDQ_MAX = 1024, SENDQ_BATCH = 64 };
 struct sendq_item;
 
 struct sendq {
-	struct sendq_item *items;	/* those in [head, tail) wait */
-	size_t head, tail, cap;
+	/* Those in [head, tail) wait; those before REFUSED were refused. */
+	struct sendq_item *items;
+	size_t head, tail, cap, refused;
 	bool retried;			/* the first, after an error */
 };
 
@@ -31,7 +33,8 @@ struct sendq_batch {
 
 struct sendq_report {
 	uint64_t datagrams, octets, dropped;
-	int err;		/* the last refusal, 0 when there was none */
+	bool error;		/* a call failed, be it for a datagram of
+				 * earlier */
 };
 
 /* Queues B to go to TO from LOCAL (both may be NULL, see net.h) with a
@@ -44,6 +47,13 @@ bool sendq_put(struct sendq *q, const struct addr *to,
  * some is left. */
 bool sendq_flush(struct sendq *q, const struct sock *k,
     struct sendq_batch *batch, struct sendq_report *rep);
+
+/* Takes what has been refused: the I-th since the last sendq_forget(), from 0,
+ * with its reference, and why in ERR. NULL when there are no more. */
+struct buf *sendq_refused(struct sendq *q, size_t i, int *err);
+
+/* Drops those that nobody took. */
+void sendq_forget(struct sendq *q);
 
 /* Drops what is left. */
 void sendq_fini(struct sendq *q);

@@ -1,15 +1,21 @@
 /*
- * sock: making UDP sockets, and their packet information.
+ * sock: making UDP sockets, their packet information and their errors.
  *
  * Only a wildcard socket needs to be told where a datagram came to and to tell
  * where it leaves from: a socket bound to one address gets nothing but what
  * was sent to that address, and leaving the control messages out saves a sixth
  * of the cost of sending.
+ *
+ * A connected socket keeps a queue of the ICMP errors it got. Without, they
+ * would say only that some datagram had met with one (RFC 7252 4.2).
  */
 #include "net/sock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <unistd.h>
 
 /* Bursts of requests come faster than a turn of the loop. */
@@ -118,6 +124,16 @@ sock_bind(struct sock *k, const struct addr *local)
 	return bind_family(k, &any4, AF_INET, true);
 }
 
+/* Without it ICMP errors are lost: repetition makes up for that. */
+static void
+want_errors(const struct sock *k)
+{
+	if (k->inet6)
+		(void)set_int(k->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	else
+		(void)set_int(k->fd, IPPROTO_IP, IP_RECVERR, 1);
+}
+
 bool
 sock_connect(struct sock *k, const struct addr *peer)
 {
@@ -128,6 +144,7 @@ sock_connect(struct sock *k, const struct addr *peer)
 	    connect(k->fd, (const struct sockaddr *)&ss, len) == 0 &&
 	    read_local(k)) {
 		k->connected = true;
+		want_errors(k);
 		(void)set_int(k->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 		return true;
 	}
@@ -275,4 +292,55 @@ sock_write_source(const struct sock *k, const struct addr *local,
 	info6.ipi6_ifindex = local->scope;
 	return put_cmsg(control, IPPROTO_IPV6, IPV6_PKTINFO,
 	    span_make(&info6, sizeof(info6)));
+}
+
+/* Time Exceeded is not about the peer. An error of our own host has been told
+ * to whoever sent. */
+static int
+network_errno(const struct sock_extended_err *ee)
+{
+	switch (ee->ee_origin) {
+	case SO_EE_ORIGIN_ICMP:
+		return ee->ee_type != ICMP_TIME_EXCEEDED ?
+		    (int)ee->ee_errno : 0;
+	case SO_EE_ORIGIN_ICMP6:
+		return ee->ee_type != ICMP6_TIME_EXCEEDED ?
+		    (int)ee->ee_errno : 0;
+	default:
+		return 0;
+	}
+}
+
+static bool
+is_error(const struct cmsghdr *c)
+{
+	return (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+	    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
+}
+
+bool
+sock_take_error(const struct sock *k, struct sock_error *e)
+{
+	_Alignas(struct cmsghdr) uint8_t
+	    control[CMSG_SPACE(sizeof(struct sock_extended_err) +
+		sizeof(struct sockaddr_in6))];
+	struct iovec iov = { e->quoted, sizeof(e->quoted) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct sock_extended_err ee;
+	struct cmsghdr *c;
+	ssize_t n = recvmsg(k->fd, &m, MSG_ERRQUEUE);
+
+	if (n < 0)
+		return false;
+	e->n = (size_t)n;
+	e->err = 0;
+	for (c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c))
+		if (is_error(c)) {
+			memcpy(&ee, CMSG_DATA(c), sizeof(ee));
+			e->err = network_errno(&ee);
+		}
+	return true;
 }

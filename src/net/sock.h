@@ -2,8 +2,8 @@
  * sock: UDP sockets as the kernel has them.
  *
  * Makes, binds and connects descriptors, and knows the control messages that
- * say which of our addresses a datagram was sent to or is to leave from. All
- * descriptors are non-blocking and closed on exec.
+ * say which of our addresses a datagram was sent to or is to leave from, and
+ * the queue of errors. All descriptors are non-blocking and closed on exec.
  */
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
@@ -18,6 +18,7 @@ enum {
 	    CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 	    CMSG_SPACE(sizeof(uint32_t)),
 	SOCK_TX_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+	SOCK_QUOTED = 64,
 };
 
 struct sock {
@@ -26,6 +27,13 @@ struct sock {
 	bool connected;
 	bool wildcard;		/* the source of a reply must be said */
 	struct addr local;	/* what it is bound to */
+};
+
+/* What the network said of a datagram. */
+struct sock_error {
+	int err;		/* 0: nothing to act upon */
+	size_t n;
+	uint8_t quoted[SOCK_QUOTED];	/* how the datagram began: N octets */
 };
 
 /* Binds to LOCAL; family 0 means any address of both families. False with
@@ -53,5 +61,10 @@ void sock_read_control(const struct sock *k, struct msghdr *m,
  * (LOCAL cannot be a source, or K has only one). */
 size_t sock_write_source(const struct sock *k, const struct addr *local,
     void *control);
+
+/* Takes the oldest error off the queue of the connected K; false when there is
+ * none. Time Exceeded and what is not the network's own answer have an err of 0
+ * (MSG-77). */
+bool sock_take_error(const struct sock *k, struct sock_error *e);
 
 #endif

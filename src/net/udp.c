@@ -5,6 +5,10 @@
  * time. What is sent during a turn waits in its socket's queue; the flush, last
  * in the turn, empties the queues, then reports errors, then frees what was
  * closed. So a socket may be closed inside its own callback.
+ *
+ * A connected socket stays readable, and writable, while an ICMP error waits in
+ * its queue. So the queue is read whenever there is nothing else to read, and
+ * when the socket is waited for to become writable.
  */
 #include "net/udp.h"
 
@@ -24,6 +28,8 @@ enum {
 	RX_OCTETS = 2048,
 	RX_START = 4,		/* the first batch, and the smallest */
 	RX_TRIES = 4,		/* reads in a turn while only errors come */
+	ERRORS_MAX = 32,	/* taken from the queue at once */
+	QUOTED_MIN = 4,		/* less says nothing (MSG-77) */
 	RX_PAUSE_MS = 100,
 };
 
@@ -40,7 +46,7 @@ struct udp {
 	struct loop *loop;
 	size_t sockets;
 	struct list dirty;	/* have something to send */
-	struct list failed;	/* have an error to report */
+	struct list failed;	/* have errors to report */
 	struct list grave;	/* closed */
 	struct timer again;	/* makes the next turn come at once */
 	struct rx rx;
@@ -58,7 +64,6 @@ struct net_sock {
 	struct list dirty, failed, grave;
 	unsigned batch;
 	uint32_t dropped;	/* SO_RXQ_OVFL, last seen */
-	int err;		/* to report */
 	bool blocked;		/* waiting to become writable */
 	struct sendq queue;
 	struct udp_stats stats;
@@ -120,6 +125,24 @@ deliver(struct net_sock *s, struct mmsghdr *m, uint64_t now)
 	    (h->msg_flags & MSG_TRUNC) != 0, now);
 }
 
+static void
+report(struct net_sock *s, int err, struct span quoted, uint64_t now)
+{
+	if (s->ops != NULL && s->ops->error != NULL && err != 0 &&
+	    quoted.n >= QUOTED_MIN)
+		s->ops->error(s->user, err, quoted, now);
+}
+
+/* What stays in the queue is for the next turn. */
+static void
+read_errors(struct net_sock *s, uint64_t now)
+{
+	struct sock_error e;
+
+	for (int i = 0; i < ERRORS_MAX && sock_take_error(&s->sock, &e); i++)
+		report(s, e.err, span_make(e.quoted, e.n), now);
+}
+
 /* Errors about one peer or one path; reading goes on (MSG-80). */
 static bool
 is_network_error(int err)
@@ -159,26 +182,28 @@ pause_fire(struct timer *t, uint64_t now)
 		timer_start(loop_timers(s->udp->loop), t, now + RX_PAUSE_MS);
 }
 
-/* One batch; its size, or 0. Pending errors stand before the datagrams. */
+/* One batch; its size, or 0. Pending errors stand before the datagrams, but
+ * sending can have taken away all that shows of them here. */
 static unsigned
 receive(struct net_sock *s, uint64_t now)
 {
 	struct rx *rx = &s->udp->rx;
-	int n;
+	int n, err;
 
 	prepare_slots(rx, s->batch, !is_connected(s));
 	for (int i = 0; i < RX_TRIES && s->ops != NULL; i++) {
 		n = recvmmsg(s->sock.fd, rx->msgs, s->batch, 0, NULL);
 		if (n > 0)
 			return (unsigned)n;
-		if (n == 0 || errno == EAGAIN || errno == EINTR)
+		err = n < 0 ? errno : EAGAIN;
+		if (is_connected(s) && i == 0)
+			read_errors(s, now);
+		if (err == EAGAIN || err == EINTR)
 			break;
-		if (!is_network_error(errno)) {
-			pause_reading(s, errno, now);
+		if (s->ops != NULL && !is_network_error(err)) {
+			pause_reading(s, err, now);
 			break;
 		}
-		if (is_connected(s) && s->ops->error != NULL)
-			s->ops->error(s->user, errno, now);
 	}
 	return 0;
 }
@@ -252,27 +277,18 @@ wait_writable(struct net_sock *s)
 }
 
 static void
-note_error(struct net_sock *s, int err)
-{
-	if (s->ops == NULL)
-		return;
-	s->err = err;
-	if (list_empty(&s->failed))
-		list_add_tail(&s->udp->failed, &s->failed);
-}
-
-static void
 flush_sock(struct net_sock *s)
 {
 	struct sendq_report rep = { 0 };
+	bool empty = sendq_flush(&s->queue, &s->sock, &s->udp->tx, &rep);
 
-	if (!sendq_flush(&s->queue, &s->sock, &s->udp->tx, &rep))
+	if (!empty)
 		wait_writable(s);
 	s->stats.tx_datagrams += rep.datagrams;
 	s->stats.tx_octets += rep.octets;
 	s->stats.tx_dropped += rep.dropped;
-	if (rep.err != 0 && is_connected(s))
-		note_error(s, rep.err);
+	if (is_connected(s) && (rep.error || !empty) && list_empty(&s->failed))
+		list_add_tail(&s->udp->failed, &s->failed);
 }
 
 /* Takes the sockets as they are now: one that stays dirty is for later. */
@@ -301,6 +317,7 @@ static void
 free_sock(struct net_sock *s)
 {
 	list_del(&s->dirty);
+	list_del(&s->failed);
 	list_del(&s->grave);
 	(void)event_del(&s->writable);
 	sendq_fini(&s->queue);
@@ -310,6 +327,21 @@ free_sock(struct net_sock *s)
 }
 
 static void
+report_refused(struct net_sock *s, uint64_t now)
+{
+	struct buf *b;
+	int err;
+
+	for (size_t i = 0; (b = sendq_refused(&s->queue, i, &err)) != NULL;
+	     i++) {
+		report(s, err, buf_span(b), now);
+		buf_unref(b);
+	}
+	sendq_forget(&s->queue);
+}
+
+/* Of one that is closed the errors are only taken away. */
+static void
 report_errors(struct udp *u, uint64_t now)
 {
 	struct net_sock *s;
@@ -317,8 +349,8 @@ report_errors(struct udp *u, uint64_t now)
 	while (!list_empty(&u->failed)) {
 		s = CONTAINER_OF(u->failed.next, struct net_sock, failed);
 		list_del(&s->failed);
-		if (s->ops->error != NULL)
-			s->ops->error(s->user, s->err, now);
+		report_refused(s, now);
+		read_errors(s, now);
 	}
 }
 
@@ -411,7 +443,6 @@ udp_close(struct net_sock *s)
 	s->ops = NULL;
 	(void)event_del(&s->readable);
 	timer_stop(&s->pause);
-	list_del(&s->failed);
 	list_add_tail(&s->udp->grave, &s->grave);
 }
 

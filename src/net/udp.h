@@ -8,11 +8,12 @@
  * and dual-stack sockets too (PRX-104).
  *
  * An error from the kernel costs at most the datagram it is about (MSG-80).
- * ops->error is called when the kernel reports one to a read, or after the
- * flush has sent everything it could: never from inside send() or close(). At
- * most one error per socket and flush is reported; what an error callback
- * sends leaves in the next turn, which follows at once. Datagrams that came by
- * broadcast or multicast are delivered, with that address as TO.
+ * ops->error is called for each datagram the kernel refused and for each ICMP
+ * error that quotes enough of one: when the socket is read, or after the flush
+ * has sent everything it could, never from inside send() or close(). What an
+ * error callback sends leaves in the next turn, which follows at once.
+ * Datagrams that came by broadcast or multicast are delivered, with that
+ * address as TO.
  */
 #ifndef NET_UDP_H
 #define NET_UDP_H

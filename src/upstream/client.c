@@ -26,7 +26,6 @@ struct client {
 };
 
 struct call {
-	struct list link;	/* in its port */
 	struct client *client;
 	struct fetch *fetch;
 	struct exchange *x;	/* sent */
@@ -37,7 +36,6 @@ static void
 call_free(struct call *call)
 {
 	call->fetch->up = NULL;
-	list_del(&call->link);
 	pool_put(&call->client->calls, call);
 }
 
@@ -49,7 +47,6 @@ call_new(struct client *c, struct fetch *f)
 	if (call == NULL)
 		return NULL;
 	*call = (struct call){ .client = c, .fetch = f };
-	list_init(&call->link);
 	f->up = call;
 	return call;
 }
@@ -110,7 +107,6 @@ send_from(struct client *c, struct call *call, struct dest *d,
 		return false;
 	}
 	c->stats.sent++;
-	list_add_tail(&port->calls, &call->link);
 	return true;
 }
 
@@ -337,17 +333,20 @@ call_next_address(struct client *c, struct fetch *f,
 		   now) == UPSTREAM_SENT;
 }
 
+/* CALL's request did not arrive. If an earlier copy may have, one that is not
+ * idempotent must not be sent elsewhere (PRX-78). */
 static void
-call_unreachable(struct client *c, struct call *call, struct port *port,
-    uint64_t now)
+call_unreachable(struct client *c, struct call *call, uint64_t now)
 {
+	const struct sent *sent = &call->x->sent;
 	struct fetch *f = call->fetch;
-	struct addr failed = port->peer.remote;
-	struct buf *b = buf_ref(call->x->sent.buf);
+	bool again = sent->copies == 1 || coap_method_idempotent(f->code);
+	struct addr failed = sent->peer->remote;
+	struct buf *b = buf_ref(sent->buf);
 
 	dgram_cancel(c->dgram, call->x);
 	call_free(call);
-	if (!call_next_address(c, f, &failed, buf_span(b), now))
+	if (!again || !call_next_address(c, f, &failed, buf_span(b), now))
 		fetch_failed(f, FETCH_UNREACHABLE, now);
 	buf_unref(b);
 }
@@ -362,32 +361,20 @@ nobody_there(int err)
 	    err == EACCES || err == EPERM;
 }
 
-/* The error does not say which datagram it is about; a request that has been
- * acknowledged is not it (MSG-77). */
 static void
-port_error_cb(void *user, int err, uint64_t now)
+port_error_cb(void *user, int err, struct span quoted, uint64_t now)
 {
 	struct port *port = user;
 	struct client *c = CONTAINER_OF(port->dest->dests, struct client,
 	    dests);
-	struct list failed, *it, *tmp;
+	struct exchange *x;
 
 	c->stats.socket_errors++;
 	if (!nobody_there(err))
 		return;
-	/* Calls that begin meanwhile are not meant. */
-	list_init(&failed);
-	LIST_FOREACH_SAFE (it, tmp, &port->calls) {
-		struct call *call = CONTAINER_OF(it, struct call, link);
-
-		if (call->x->sent.state == SENT_ACKED)
-			continue;
-		list_del(&call->link);
-		list_add_tail(&failed, &call->link);
-	}
-	while (!list_empty(&failed))
-		call_unreachable(c,
-		    CONTAINER_OF(failed.next, struct call, link), port, now);
+	x = dgram_find_sent(c->dgram, &port->peer, quoted);
+	if (x != NULL)
+		call_unreachable(c, x->user, now);
 }
 
 static void

@@ -185,7 +185,6 @@ port_open(struct dest *d, uint64_t now)
 		return NULL;
 	}
 	p->dest = d;
-	list_init(&p->calls);
 	p->sock = ds->net->ops->connect(ds->net, &d->addr, ds->sock_ops, p);
 	if (p->sock == NULL) {
 		int err = errno;

@@ -23,7 +23,6 @@ struct port {
 	struct dest *dest;
 	struct net_sock *sock;
 	struct peer peer;
-	struct list calls;	/* under way on this port */
 };
 
 struct dest {

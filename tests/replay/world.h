@@ -69,7 +69,8 @@ void world_name(struct world *w, struct span name, enum world_name how,
 void world_input(struct world *w, const struct addr *from,
     const struct addr *to, struct span datagram);
 
-/* The kernel reports ERR on every socket connected to REMOTE. */
+/* The kernel reports ERR on every socket connected to REMOTE, for the last
+ * datagram it sent. */
 void world_error(struct world *w, const struct addr *remote, int err);
 
 /* Lets time pass up to the next moment at which something may happen, but not

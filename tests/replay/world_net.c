@@ -21,6 +21,8 @@ struct net_sock {
 	bool connected;
 	const struct net_sock_ops *ops;
 	void *user;
+	uint8_t last[64];	/* how the last datagram sent began */
+	size_t nlast;
 };
 
 struct host {
@@ -106,6 +108,8 @@ world_send(struct net_sock *s, const struct addr *to, const struct addr *local,
 	p->n = b->len;
 	memcpy(p->octets, b->data, b->len);
 	list_add_tail(&s->world->out, &p->link);
+	s->nlast = b->len < sizeof(s->last) ? b->len : sizeof(s->last);
+	memcpy(s->last, b->data, s->nlast);
 }
 
 static void
@@ -323,13 +327,18 @@ world_input(struct world *w, const struct addr *from, const struct addr *to,
 void
 world_error(struct world *w, const struct addr *remote, int err)
 {
+	uint8_t quoted[sizeof(((struct net_sock *)NULL)->last)];
 	struct list *it, *tmp;
 
 	LIST_FOREACH_SAFE (it, tmp, &w->socks) {
 		struct net_sock *s = CONTAINER_OF(it, struct net_sock, link);
 
-		if (s->connected && addr_eq(&s->peer, remote))
-			s->ops->error(s->user, err, w->now);
+		if (!s->connected || !addr_eq(&s->peer, remote) ||
+		    s->nlast < 4)
+			continue;
+		memcpy(quoted, s->last, s->nlast);
+		s->ops->error(s->user, err, span_make(quoted, s->nlast),
+		    w->now);
 	}
 	settle(w);
 }

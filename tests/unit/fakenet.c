@@ -146,6 +146,21 @@ fakenet_input(struct net_sock *s, struct span datagram, uint64_t now)
 	s->ops->input(s->user, &s->peer, &s->local, datagram, false, now);
 }
 
+void
+fakenet_error(const struct fake_sent *d, size_t n, int err, uint64_t now)
+{
+	struct net_sock *s = d->sock;
+	uint8_t *quoted = malloc(n);
+
+	ck_assert_ptr_nonnull(s->ops);
+	ck_assert_ptr_nonnull(quoted);
+	ck_assert_uint_ge(n, 4);
+	ck_assert_uint_le(n, d->n);
+	memcpy(quoted, d->octets, n);
+	s->ops->error(s->user, err, span_make(quoted, n), now);
+	free(quoted);
+}
+
 /* ---- names ---- */
 
 struct resolve {

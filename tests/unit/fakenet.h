@@ -64,6 +64,10 @@ const struct fake_sent *fakenet_last(const struct fakenet *fn);
 /* A datagram from the peer of the connected socket S. */
 void fakenet_input(struct net_sock *s, struct span datagram, uint64_t now);
 
+/* What was sent as D met with ERR, of which the first N octets tell. */
+void fakenet_error(const struct fake_sent *d, size_t n, int err,
+    uint64_t now);
+
 /* "192.0.2.1" or "2001:db8::1" with PORT. */
 struct addr fake_addr(const char *ip, uint16_t port);
 

@@ -58,6 +58,53 @@ START_TEST(test_con_unheard)
 }
 END_TEST
 
+static struct exchange *
+find(size_t i, const char *hex, size_t n)
+{
+	uint8_t octets[64];
+	struct span s = hex_dup(hex);
+
+	ck_assert_uint_le(s.n + 8, sizeof(octets));
+	memcpy(octets, s.p, s.n);
+	memcpy(octets + s.n, w.token, 8);
+	hex_free(s);
+	return dgram_find_sent(w.d, &w.peer[i], span_make(octets, n));
+}
+
+/* MSG-77: the request that a datagram is, by as much of it as there is. */
+START_TEST(test_find_sent)
+{
+	struct exchange *x = ask(&w, 0, COAP_CON);
+
+	for (size_t n = 4; n <= 12; n++)
+		ck_assert_ptr_eq(find(0, "48 01 50 00", n), x);
+	for (size_t n = 0; n < 4; n++)
+		ck_assert_ptr_null(find(0, "48 01 50 00", n));
+	ck_assert_ptr_null(find(1, "48 01 50 00", 12));
+	ck_assert_ptr_null(find(0, "48 01 50 01", 4));
+	ck_assert_ptr_null(find(0, "58 01 50 00", 4));
+	ck_assert_ptr_null(find(0, "88 01 50 00", 4));
+	ck_assert_ptr_null(find(0, "60 00 50 00", 4));
+	w.token[0] ^= 1;
+	ck_assert_ptr_eq(find(0, "48 01 50 00", 4), x);
+	ck_assert_ptr_null(find(0, "48 01 50 00", 5));
+	w.token[0] ^= 1;
+	/* A copy is the same datagram; what was acknowledged has arrived. */
+	pass(&w, 2000);
+	out(&w, 0, "48 01 50 00 TT");
+	ck_assert_ptr_eq(find(0, "48 01 50 00", 12), x);
+	in(&w, 0, "60 00 50 00");
+	ck_assert_ptr_null(find(0, "48 01 50 00", 12));
+	in(&w, 0, "58 45 00 01 TT");
+	ck_assert_uint_eq(w.responses, 1);
+	ck_assert_ptr_null(find(0, "48 01 50 00", 12));
+	x = ask(&w, 0, COAP_NON);
+	ck_assert_ptr_eq(find(0, "58 01 50 01", 12), x);
+	dgram_cancel(w.d, x);
+	ck_assert_ptr_null(find(0, "58 01 50 01", 12));
+}
+END_TEST
+
 /* MSG-34: a RST ends a CON at once, and a NON as well (MSG-37). */
 START_TEST(test_reset)
 {
@@ -436,6 +483,7 @@ exchange_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_con_unheard);
+	tcase_add_test(tc, test_find_sent);
 	tcase_add_test(tc, test_reset);
 	tcase_add_test(tc, test_mix);
 	tcase_add_test(tc, test_acked);

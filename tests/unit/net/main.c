@@ -9,6 +9,8 @@ main(void)
 		loop_suite,
 		sock_suite,
 		udp_suite,
+		udp_errors_suite,
+		udp_icmp_suite,
 		names_suite,
 		hosts_suite,
 		resolve_suite,

@@ -7,6 +7,8 @@
 Suite *loop_suite(void);
 Suite *sock_suite(void);
 Suite *udp_suite(void);
+Suite *udp_errors_suite(void);
+Suite *udp_icmp_suite(void);
 Suite *names_suite(void);
 Suite *hosts_suite(void);
 Suite *resolve_suite(void);

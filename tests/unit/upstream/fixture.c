@@ -152,10 +152,9 @@ fixture_pass(struct fixture *f, uint64_t ms)
 }
 
 void
-fixture_error(struct fixture *f, struct net_sock *s, int err)
+fixture_error(struct fixture *f, const struct fake_sent *d, int err)
 {
-	ck_assert_ptr_nonnull(s->ops);
-	s->ops->error(s->user, err, f->timers.now);
+	fakenet_error(d, d->n, err, f->timers.now);
 }
 
 void

@@ -61,8 +61,8 @@ const struct outcome *fixture_ask(struct fixture *f, uint8_t type,
 /* Time passes, in steps small enough for every repetition. */
 void fixture_pass(struct fixture *f, uint64_t ms);
 
-/* The kernel reports ERR on socket S. */
-void fixture_error(struct fixture *f, struct net_sock *s, int err);
+/* The kernel reports ERR for the datagram D. */
+void fixture_error(struct fixture *f, const struct fake_sent *d, int err);
 
 /* Fails unless the last datagram went to IP and PORT. */
 void fixture_sent_to(const struct fixture *f, const char *ip, uint16_t port);
