@@ -33,10 +33,13 @@ src_libcoap_a_SOURCES = \
 	src/coap/uri.c src/coap/uri.h
 
 src_libmsg_a_SOURCES = \
+	src/msg/core.h \
 	src/msg/datagram.c src/msg/datagram.h \
+	src/msg/exchange.c \
 	src/msg/params.c src/msg/params.h \
 	src/msg/peer.c src/msg/peer.h \
 	src/msg/received.c src/msg/received.h \
+	src/msg/reply.c \
 	src/msg/sent.c src/msg/sent.h
 
 src_libnet_a_SOURCES = \

@@ -129,3 +129,10 @@ peer_unref(struct peer *p)
 	if (--p->refs == 0 && p->table != NULL)
 		list_add_tail(&p->table->idle, &p->idle);
 }
+
+void
+peer_heard(struct peer *p, uint64_t now)
+{
+	p->stats.last_heard = now;
+	p->stats.tx_octets_since_heard = 0;
+}

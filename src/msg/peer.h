@@ -83,6 +83,9 @@ void peers_fini(struct peers *ps);
 struct peer *peers_get(struct peers *ps, const struct addr *remote,
     const struct addr *local, void *io);
 
+/* P has sent something that fits what we remember of it. */
+void peer_heard(struct peer *p, uint64_t now);
+
 /* Whoever keeps a pointer to a peer holds a reference. */
 void peer_ref(struct peer *p);
 void peer_unref(struct peer *p);

@@ -17,8 +17,8 @@ enum { LOCAL_REPLY_MAX = 1024 + 64 };	/* octets a reply may need */
  * answers it counts as unrecognised, 4.02 (RFC 7252 5.4.1, PRX-34). */
 bool local_refuses(const struct coap_msg *m);
 
-/* Answers Q, a request for the proxy itself. ETAG changes whenever the rules may have. The reply
- * borrows from SCRATCH. */
+/* Answers Q, a request for the proxy itself. ETAG changes whenever the rules
+ * may have. The reply borrows from SCRATCH. */
 void local_answer(struct reply *reply, const struct redirect_query *q,
     const struct rules *rules, struct span etag,
     uint8_t scratch[LOCAL_REPLY_MAX]);

@@ -29,7 +29,8 @@ struct redirect_query {
 /* *STRIP gets the path of RULE that matched, whose segments go; NULL without a
  * path condition or when RULE keeps them. */
 enum redirect_verdict redirect_find(const struct rules *rules,
-    const struct redirect_query *q, const struct rule **rule, const struct path **strip);
+    const struct redirect_query *q, const struct rule **rule,
+    const struct path **strip);
 
 /* Why RULE does or does not take Q: "host does not match", ... for
  * "--explain"; NULL when it takes it. */

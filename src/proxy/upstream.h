@@ -31,8 +31,9 @@ enum fetch_fail {
 	FETCH_SELF,		/* the resolved address is our own */
 };
 
-/* send: *WHY is set when it fails. After UPSTREAM_SENT or UPSTREAM_WAIT, exactly one of fetch_response() and
- * fetch_failed() is called, later, unless cancel comes first. */
+/* send: *WHY is set when it fails. After UPSTREAM_SENT or UPSTREAM_WAIT exactly
+ * one of fetch_response() and fetch_failed() is called, later, unless cancel
+ * comes first. */
 struct upstream_ops {
 	enum upstream_send (*send)(void *self, struct fetch *f,
 	    enum fetch_fail *why, uint64_t now);

@@ -162,8 +162,8 @@ dest_get(struct dests *ds, const struct addr *a, bool guest, uint64_t now)
 	return d;
 }
 
-/* No socket could be had. Where the host is short of something, one that is idle
- * is closed: it is gone at the end of the turn, for the next who asks. */
+/* No socket could be had. Where the host is short of something, one that is
+ * idle is closed: it is gone at the end of the turn, for the next who asks. */
 static void
 no_socket(struct dest *d, int err, uint64_t now)
 {

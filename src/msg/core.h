@@ -1,0 +1,85 @@
+/*
+ * core: struct dgram, and what its three parts call of each other.
+ *
+ * Private to datagram.c (what comes in), exchange.c (what we send and repeat)
+ * and reply.c (what we answer).
+ */
+#ifndef MSG_CORE_H
+#define MSG_CORE_H
+
+#include "msg/datagram.h"
+
+struct dgram {
+	const struct dgram_ops *ops;
+	void *user;
+	const struct msg_params *params;
+	struct timers *timers;
+	struct buf_pool *bufs;
+	struct rand *rnd;
+	struct siphash_key digest_key;
+	struct peers peers;
+	struct received_table received;
+	struct timer expiry;	/* of the oldest received message */
+	struct table sent;	/* struct sent by (peer, mid) */
+	struct table tokens;	/* struct exchange by token */
+	struct pool sent_pool, exchange_pool;
+	struct dgram_stats stats;
+};
+
+static inline struct exchange *
+exchange_of(struct sent *s)
+{
+	return CONTAINER_OF(s, struct exchange, sent);
+}
+
+/* Hands B to the user's send, counted. */
+void dgram_transmit(struct dgram *d, struct peer *p, struct buf *b);
+
+/* Sends an empty message; without a buffer it is as good as lost on the way. */
+void dgram_transmit_empty(struct dgram *d, struct peer *p, uint8_t type,
+    uint16_t mid);
+
+/* A datagram; NULL (counted) without a buffer. Returns owned. */
+struct buf *dgram_build(struct dgram *d, const struct coap_head *h,
+    struct span opts, struct span payload);
+
+/* A Message ID towards P; false (counted) when all are leased. */
+bool dgram_next_mid(struct dgram *d, struct peer *p, uint16_t *mid,
+    uint64_t now);
+
+/* Puts S, just transmitted, into the table; a CON will be repeated. */
+void dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now);
+
+/* Takes S out of every table; nothing finds it any more. */
+void dgram_unlink(struct dgram *d, struct sent *s);
+
+/* Frees S after dgram_unlink(). */
+void dgram_sent_free(struct dgram *d, struct sent *s);
+
+/* S ends without what it was waiting for; it is gone on return. */
+void dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
+    uint64_t now);
+
+/* The exchange with P that TOKEN belongs to, or NULL (MSG-54). */
+struct exchange *dgram_exchange(const struct dgram *d, const struct peer *p,
+    struct span token);
+
+/* X ends with M, and is gone on return; true when M could be processed. */
+bool dgram_exchange_end(struct dgram *d, struct exchange *x,
+    const struct coap_msg *m, uint64_t now);
+
+/* The empty ACK of a struct received is due. */
+void dgram_ack_fire(struct timer *t, uint64_t now);
+
+/* R has its answer, or never will. */
+void dgram_received_end(struct dgram *d, struct received *r,
+    enum received_answer answer, struct buf *b, uint64_t now);
+
+/* Starts the timer of the oldest received message, unless it runs. */
+void dgram_expiry_arm(struct dgram *d);
+
+/* Answers the request M with CODE and OPTS without a record of it. */
+void dgram_refuse(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint8_t code, struct span opts, uint64_t now);
+
+#endif

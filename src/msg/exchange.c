@@ -1,0 +1,246 @@
+/*
+ * exchange: messages of ours, how they are repeated, and how they end.
+ */
+#include "msg/core.h"
+
+void
+dgram_transmit(struct dgram *d, struct peer *p, struct buf *b)
+{
+	p->stats.tx_messages++;
+	p->stats.tx_octets += b->len;
+	p->stats.tx_octets_since_heard += b->len;
+	d->ops->send(p, b);
+}
+
+void
+dgram_transmit_empty(struct dgram *d, struct peer *p, uint8_t type,
+    uint16_t mid)
+{
+	struct buf *b = buf_get(d->bufs, 4);
+
+	if (b == NULL) {
+		d->stats.full++;
+		return;
+	}
+	coap_emit_empty(b->data, type, mid);
+	b->len = 4;
+	if (type == COAP_RST)
+		d->stats.tx_reset++;
+	else
+		d->stats.empty_acks++;
+	dgram_transmit(d, p, b);
+	buf_unref(b);
+}
+
+struct buf *
+dgram_build(struct dgram *d, const struct coap_head *h, struct span opts,
+    struct span payload)
+{
+	struct buf *b = buf_get(d->bufs,
+	    coap_emit_bound(h->token.n, opts.n, payload.n));
+
+	if (b == NULL) {
+		d->stats.full++;
+		return NULL;
+	}
+	b->len = (uint16_t)coap_emit(b->data, b->cap, h, opts, payload);
+	return b;
+}
+
+bool
+dgram_next_mid(struct dgram *d, struct peer *p, uint16_t *mid, uint64_t now)
+{
+	if (mids_next(&p->mids, now, d->params->exchange_lifetime, mid))
+		return true;
+	d->stats.no_mid++;
+	return false;
+}
+
+void
+dgram_unlink(struct dgram *d, struct sent *s)
+{
+	timer_stop(&s->timer);
+	table_remove(&d->sent, &s->node);
+	if (s->request)
+		table_remove(&d->tokens, &exchange_of(s)->node);
+}
+
+void
+dgram_sent_free(struct dgram *d, struct sent *s)
+{
+	buf_unref(s->buf);
+	peer_unref(s->peer);
+	if (s->request)
+		pool_put(&d->exchange_pool, exchange_of(s));
+	else
+		pool_put(&d->sent_pool, s);
+}
+
+void
+dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
+    uint64_t now)
+{
+	dgram_unlink(d, s);
+	if (s->request)
+		d->ops->failed(d->user, exchange_of(s), why, now);
+	dgram_sent_free(d, s);
+}
+
+static void
+sent_fire(struct timer *t, uint64_t now)
+{
+	struct sent *s = CONTAINER_OF(t, struct sent, timer);
+	struct dgram *d = s->dgram;
+	uint64_t next;
+
+	switch (sent_due(s, d->params, now, &next)) {
+	case SENT_COPY:
+		d->stats.retransmissions++;
+		dgram_transmit(d, s->peer, s->buf);
+		timer_start(d->timers, t, next);
+		return;
+	case SENT_WAIT:
+		timer_start(d->timers, t, next);
+		return;
+	case SENT_GIVE_UP:
+		d->stats.timeouts++;
+		dgram_sent_failed(d, s, DGRAM_TIMEOUT, now);
+		return;
+	}
+}
+
+void
+dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now)
+{
+	s->dgram = d;
+	timer_init(&s->timer, sent_fire);
+	table_insert(&d->sent, &s->node, peer_mid_hash(s->peer, s->mid));
+	if (s->type != COAP_CON)
+		return;
+	s->timeout = sent_first_timeout(d->params, d->rnd);
+	timer_start(d->timers, &s->timer, now + s->timeout);
+}
+
+static uint64_t
+token_hash(const uint8_t token[8])
+{
+	uint64_t h;
+
+	/* Ours are random: they are their own hash. */
+	memcpy(&h, token, sizeof(h));
+	return h;
+}
+
+struct exchange *
+dgram_exchange(const struct dgram *d, const struct peer *p, struct span token)
+{
+	struct table_node *n;
+
+	if (token.n != 8)
+		return NULL;
+	for (n = table_find(&d->tokens, token_hash(token.p)); n != NULL;
+	     n = table_find_next(n)) {
+		struct exchange *x = CONTAINER_OF(n, struct exchange, node);
+
+		if (x->sent.peer == p)
+			return x;
+	}
+	return NULL;
+}
+
+/* A token no exchange has (MSG-51, MSG-52). */
+static void
+token_make(struct dgram *d, uint8_t token[8])
+{
+	uint64_t v;
+
+	do {
+		v = rand_u64(d->rnd);
+		memcpy(token, &v, sizeof(v));
+	} while (table_find(&d->tokens, v) != NULL);
+}
+
+struct exchange *
+dgram_request(struct dgram *d, struct peer *p, const struct dgram_out *out,
+    void *user, enum dgram_refusal *why, uint64_t now)
+{
+	struct coap_head h = { .type = out->type, .code = out->code };
+	struct exchange *x;
+	struct buf *b;
+
+	*why = DGRAM_TOO_LARGE;
+	if (coap_emit_bound(sizeof(x->token), out->opts.n, out->payload.n) >
+	    BUF_LARGE)
+		return NULL;
+	*why = DGRAM_FULL;
+	x = buf_pool_low(d->bufs) ? NULL : pool_get(&d->exchange_pool);
+	if (x == NULL) {
+		d->stats.full++;
+		return NULL;
+	}
+	token_make(d, x->token);
+	h.token = span_make(x->token, sizeof(x->token));
+	b = dgram_build(d, &h, out->opts, out->payload);
+	if (b == NULL)
+		goto err0;
+	*why = DGRAM_NO_MID;
+	if (!dgram_next_mid(d, p, &h.mid, now))
+		goto err1;
+	coap_set_mid(b->data, h.mid);
+	x->user = user;
+	x->sent.request = true;
+	sent_init(&x->sent, p, h.mid, out->type, b, now);
+	table_insert(&d->tokens, &x->node, token_hash(x->token));
+	dgram_sent_start(d, &x->sent, now);
+	dgram_transmit(d, p, b);
+	buf_unref(b);
+	return x;
+err1:
+	buf_unref(b);
+err0:
+	pool_put(&d->exchange_pool, x);
+	return NULL;
+}
+
+/* Header and token tell one datagram from all others; routers need not quote
+ * that much, and what they quote behind it may be padded (RFC 4884 5.1). */
+struct exchange *
+dgram_find_sent(const struct dgram *d, const struct peer *p,
+    struct span quoted)
+{
+	size_t n = quoted.n < 12 ? quoted.n : 12;
+	struct sent *s;
+
+	if (n < 4)
+		return NULL;
+	s = sent_find(&d->sent, p,
+	    (uint16_t)(quoted.p[2] << 8 | quoted.p[3]));
+	if (s == NULL || !s->request || s->state == SENT_ACKED ||
+	    !span_eq(span_make(s->buf->data, n), span_make(quoted.p, n)))
+		return NULL;
+	return exchange_of(s);
+}
+
+void
+dgram_cancel(struct dgram *d, struct exchange *x)
+{
+	dgram_unlink(d, &x->sent);
+	dgram_sent_free(d, &x->sent);
+}
+
+bool
+dgram_exchange_end(struct dgram *d, struct exchange *x,
+    const struct coap_msg *m, uint64_t now)
+{
+	bool ok = false;
+
+	peer_heard(x->sent.peer, now);
+	dgram_unlink(d, &x->sent);
+	/* Class 3 has no code assigned and never is an answer (MSG-21). */
+	if (coap_code_class(m->code) == 3)
+		d->ops->failed(d->user, x, DGRAM_BAD_RESPONSE, now);
+	else
+		ok = d->ops->response(d->user, x, m, now);
+	dgram_sent_free(d, &x->sent);
+	return ok;
+}

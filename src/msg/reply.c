@@ -1,0 +1,133 @@
+/*
+ * reply: answers to messages received: piggybacked while that is possible, in a
+ * message of their own once an empty ACK has gone out (RFC 7252 5.2).
+ */
+#include "msg/core.h"
+
+void
+dgram_ack_fire(struct timer *t, uint64_t now)
+{
+	struct received *r = CONTAINER_OF(t, struct received, timer);
+
+	(void)now;
+	r->state = RECEIVED_ACKED;
+	dgram_transmit_empty(r->dgram, r->peer, COAP_ACK, r->mid);
+}
+
+void
+dgram_received_end(struct dgram *d, struct received *r,
+    enum received_answer answer, struct buf *b, uint64_t now)
+{
+	received_done(&d->received, r, answer, b, now,
+	    d->params->exchange_lifetime);
+	dgram_expiry_arm(d);
+}
+
+/* No answer could be made for R. A repetition of an idempotent request may try
+ * again; another only learns that its request has arrived. */
+static void
+reply_lost(struct dgram *d, struct received *r, uint64_t now)
+{
+	if (r->idempotent && r->state == RECEIVED_OPEN)
+		received_drop(&d->received, r);
+	else
+		dgram_received_end(d, r,
+		    r->type == COAP_CON ? ANSWER_ACK : ANSWER_NONE, NULL, now);
+}
+
+/* The answer in B is a CON of its own: it is repeated until acknowledged. */
+static bool
+reply_separately(struct dgram *d, struct peer *p, uint16_t mid, struct buf *b,
+    uint64_t now)
+{
+	struct sent *s = pool_get(&d->sent_pool);
+
+	if (s == NULL) {
+		d->stats.full++;
+		return false;
+	}
+	s->request = false;
+	sent_init(s, p, mid, COAP_CON, b, now);
+	dgram_sent_start(d, s, now);
+	return true;
+}
+
+/* OUT under H; what does not fit a datagram of ours with the client's token is
+ * an answer that cannot be passed on. */
+static struct buf *
+build_reply(struct dgram *d, struct coap_head *h, const struct dgram_out *out)
+{
+	if (coap_emit_bound(h->token.n, out->opts.n, out->payload.n) <=
+	    BUF_LARGE)
+		return dgram_build(d, h, out->opts, out->payload);
+	h->code = COAP_502;
+	return dgram_build(d, h, SPAN_LIT(""), SPAN_LIT(""));
+}
+
+bool
+dgram_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
+    struct span token, uint64_t now)
+{
+	bool piggyback = r->type == COAP_CON && r->state == RECEIVED_OPEN;
+	struct coap_head h = {
+		.type = piggyback ? COAP_ACK : r->type,
+		.code = out->code,
+		.mid = r->mid,
+		.token = token,
+	};
+	struct buf *b;
+
+	if (!piggyback && !dgram_next_mid(d, r->peer, &h.mid, now))
+		goto lost;
+	b = build_reply(d, &h, out);
+	if (b == NULL)
+		goto lost;
+	if (h.type == COAP_CON && !reply_separately(d, r->peer, h.mid, b, now))
+		goto lost_buf;
+	dgram_transmit(d, r->peer, b);
+	if (piggyback)
+		dgram_received_end(d, r, ANSWER_BUF, b, now);
+	else
+		dgram_received_end(d, r,
+		    r->type == COAP_CON ? ANSWER_ACK : ANSWER_NONE, NULL, now);
+	buf_unref(b);
+	return true;
+lost_buf:
+	buf_unref(b);
+lost:
+	reply_lost(d, r, now);
+	return false;
+}
+
+void
+dgram_harmless(struct dgram *d, struct received *r)
+{
+	received_harmless(&d->received, r);
+}
+
+void
+dgram_forget(struct dgram *d, struct received *r)
+{
+	received_drop(&d->received, r);
+}
+
+void
+dgram_refuse(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint8_t code, struct span opts, uint64_t now)
+{
+	struct coap_head h = {
+		.type = m->type == COAP_CON ? COAP_ACK : COAP_NON,
+		.code = code,
+		.mid = m->mid,
+		.token = m->token,
+	};
+	struct buf *b;
+
+	if (m->type == COAP_NON && !dgram_next_mid(d, p, &h.mid, now))
+		return;
+	b = dgram_build(d, &h, opts, SPAN_LIT(""));
+	if (b == NULL)
+		return;
+	dgram_transmit(d, p, b);
+	buf_unref(b);
+}
