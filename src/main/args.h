@@ -19,8 +19,8 @@ enum args_mode {
 struct args {
 	enum args_mode mode;
 	const char *config;	/* file, or "-" */
-	char *text;		/* configuration made of --to, --forward, --route,
-				 * --bind; NULL: read the file */
+	char *text;		/* configuration made of --to, --forward,
+				 * --route, --bind; NULL: read the file */
 	int verbose;		/* -v up, -q down */
 	const char *explain;	/* 'GET coap://...' */
 	const char *from;	/* --from ADDR */

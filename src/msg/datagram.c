@@ -220,7 +220,8 @@ input_separate(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	dgram_transmit_empty(d, p, ok ? COAP_ACK : COAP_RST, m->mid);
 	r = remember(d, p, m, digest);
 	if (r != NULL)
-		dgram_received_end(d, r, ok ? ANSWER_ACK : ANSWER_RST, NULL, now);
+		dgram_received_end(d, r, ok ? ANSWER_ACK : ANSWER_RST, NULL,
+		    now);
 }
 
 /* CON and NON. */
@@ -331,7 +332,8 @@ input_truncated(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	d->stats.rx_truncated++;
 	/* Size1 1024: what fits for certain (MSG-73). */
 	if (request && d->ops->request != NULL)
-		dgram_refuse(d, p, m, COAP_413, SPAN_LIT("\xd2\x2f\x04\x00"), now);
+		dgram_refuse(d, p, m, COAP_413, SPAN_LIT("\xd2\x2f\x04\x00"),
+		    now);
 	else
 		input_malformed(d, p, m, now);
 }

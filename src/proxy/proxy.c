@@ -119,7 +119,8 @@ no_rule(struct proxy *p, struct request *r)
 		r->role = ROLE_OWN;
 	if (r->role == ROLE_OWN)
 		return NEXT;
-	if (!admit_target(p->conf->forward, uri, known_address(p, uri), false)) {
+	if (!admit_target(p->conf->forward, uri, known_address(p, uri),
+		false)) {
 		p->stats.refused++;
 		return answer_error(p, r, COAP_505, "target not allowed");
 	}

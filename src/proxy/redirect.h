@@ -21,7 +21,7 @@ enum redirect_verdict {
 /* What the rules look at. */
 struct redirect_query {
 	const struct coap_msg *msg;	/* method, Uri-Path */
-	struct coap_host host;	/* Uri-Host, or the literal the request came to */
+	struct coap_host host;	/* Uri-Host, or where the request was sent to */
 	const struct addr *client;
 	unsigned listener;
 };

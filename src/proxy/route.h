@@ -112,7 +112,7 @@ struct access {
 /* One request's way. The host texts borrow from the request or from the
  * configuration. */
 struct route {
-	const struct rule *rule;	/* NULL: forward role, or own resource */
+	const struct rule *rule;	/* NULL: forward role, own resource */
 	const struct forward_conf *forward;	/* NULL: by a rule */
 	struct target uri;	/* the authority the client asked for */
 	struct target hop;	/* where the datagram goes */

@@ -220,8 +220,8 @@ bad_tokens(uint64_t *v, unsigned n)
 	return bad;
 }
 
-/* MSG-59: more requests than Message IDs. MSG-52: their tokens. MSG-53 asks of a
- * DTLS session that no token comes twice in it; here a port is the session. */
+/* MSG-59: more requests than Message IDs. MSG-52: their tokens. MSG-53 asks of
+ * a DTLS session that no token comes twice in it; here a port is the session. */
 static void
 test_mids(void)
 {

@@ -187,7 +187,8 @@ START_TEST(truncated)
 	} t[] = {
 		{ { post, sizeof(post) }, COAP_ACK },	/* cut in an option */
 		{ { post, sizeof(post) - 1 }, COAP_ACK },
-		{ { post, sizeof(post) - 2 }, COAP_RST },	/* in the token */
+		/* Cut in the token. */
+		{ { post, sizeof(post) - 2 }, COAP_RST },
 		{ { get, sizeof(get) }, COAP_NON },
 	};
 	struct coap_msg m;
