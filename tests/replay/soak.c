@@ -221,7 +221,7 @@ bad_tokens(uint64_t *v, unsigned n)
 }
 
 /* MSG-59: more requests than Message IDs. MSG-52: their tokens. MSG-53 asks of
- * a DTLS session that no token comes twice in it; here a port is the session. */
+ * a DTLS session that no token comes twice in it; a port is ours. */
 static void
 test_mids(void)
 {
