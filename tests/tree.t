@@ -67,6 +67,24 @@ ids_found()
 	"$PYTHON" -B tools/check-spec --tests "$scratch/tests" a
 }
 
+# docs_caught FILE SCRIPT TEXT: with FILE edited by sed SCRIPT, check-docs says
+# TEXT.
+docs_caught()
+{
+	rm -rf "$scratch/tree"
+	mkdir "$scratch/tree"
+	cp -R README docs src "$scratch/tree"
+	sed "$2" "$1" >"$scratch/tree/$1"
+	fails 1 "$3" "$PYTHON" -B tools/check-docs "$scratch/tree"
+}
+
+# Which other manuals are installed here says nothing about ours.
+manuals_clean()
+{
+	! mandoc -T lint docs/*.[1-9] 2>&1 | grep -vE \
+	    'outdated mandoc.db lacks|referenced manual not found'
+}
+
 # Each module and each test is built and distributed.
 files_listed()
 {
@@ -128,9 +146,28 @@ then
 	check 'the end of a range is no ID' ids_caught '/* XYZ-01..XYZ-02 */'
 	check 'part of a longer ID is no ID' ids_caught '/* XYZ-021 */'
 	check 'the documents name what exists' "$PYTHON" -B tools/check-docs
+	check 'a key without a manual is found' docs_caught \
+	    docs/coaproxy.conf.5 '/^.It Ic drain /d' "no key '[proxy] drain'"
+	check 'a key that there is not is found in the manual' docs_caught \
+	    docs/coaproxy.conf.5 's/^.It Ic drain /.It Ic dram /' \
+	    "no '[proxy] dram'"
+	check 'a key of later work is found in the manual' docs_caught \
+	    docs/coaproxy.conf.5 's/^.It Ic drain /.It Ic workers /' \
+	    "refuses '[proxy] workers'"
+	check 'another default is found' docs_caught src/conf/schema.c \
+	    's/"90s"/"91s"/' "the default of '[route] timeout' is '91s'"
+	check 'an option without a manual is found' docs_caught \
+	    docs/coaproxy.8 '/^.It Fl -bind /d' "no option '--bind'"
+	check 'an option that there is not is found in the manual' \
+	    docs_caught src/main/args.c '/{ "bind",/d' "no '--bind' in"
 	check 'no function above 80 lines' "$PYTHON" -B tools/shape --limit 80
 else
 	skip 'tools/check-includes, check-spec, shape' 'no python3'
+fi
+
+if command -v mandoc >/dev/null
+then check 'the manual pages are clean' manuals_clean
+else skip 'the manual pages are clean' 'no mandoc'
 fi
 
 check 'every file is in a local.mk' files_listed

@@ -4,7 +4,7 @@ import re
 
 import tap
 from coap import GET, PROXY_URI, URI_HOST, Client, Message, Origin
-from programs import EXAMPLES, LibcoapServer, Proxy, coaproxy, libcoap
+from programs import EXAMPLES, TOP, LibcoapServer, Proxy, coaproxy, libcoap
 from tap import contains, equal, test
 
 TWO = '''
@@ -68,6 +68,18 @@ def _():
             re.escape(file.name) +
             r': OK \(\d+ listeners?, \d+ routes?\)\n', out) is not None,
             True, out)
+
+
+@test('-t: the examples of the manual are OK, without a warning')
+def _():
+    manual = (TOP / 'docs/coaproxy.conf.5').read_text()
+    blocks = [text for text in re.findall(
+        r'^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$', manual, re.M)
+        if re.search(r'^\[', text, re.M)]
+    equal(len(blocks) >= 5, True, 'examples')
+    for text in blocks:
+        status, out, err = coaproxy('-t', '-c', '-', text=text)
+        equal((status, err), (0, ''), f'{text}\n{out}')
 
 
 @test('-t: counts, and standard input')
