@@ -259,7 +259,7 @@ put_routes(struct question *q, char *text, size_t cap)
 		rule = NULL;
 	put_rules(q, rule, v == REDIRECT_DENIED, strip);
 	q->taken = rule != NULL;
-	if (q->proxy && !q->taken)
+	if (q->proxy && v == REDIRECT_NONE)
 		return NULL;
 	switch (v) {
 	case REDIRECT_NONE:

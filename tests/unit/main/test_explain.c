@@ -137,7 +137,11 @@ END_TEST
 START_TEST(test_forward_by_routes)
 {
 	load("[forward]\nroutes = yes\nvia = coap://10.9.9.9\n"
-	    "[route a]\nhost = a\nto = coap://10.0.0.1\n");
+	    "[route a]\nhost = a\nmethods = GET\nto = coap://10.0.0.1\n");
+	/* A rule without the method is not gone around. */
+	expect("PUT proxy coap://a/x", NULL, NULL,
+	    "[route a]: no: method not among its methods\n"
+	    "verdict: 4.05, all that is missing is the method\n");
 	expect("GET proxy coap://a/x", NULL, NULL,
 	    "[route a]: yes -> coap://10.0.0.1/x\n"
 	    "verdict: forwarded by [route a]\n");
