@@ -18,13 +18,14 @@ RP_LOG_COMPILER = tests/replay/replay
 
 AM_TESTS_ENVIRONMENT = \
 	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; \
+	CK_TIMEOUT_MULTIPLIER=10; \
 	CC='$(CC)'; CPPFLAGS='$(header_CPPFLAGS)'; CFLAGS='$(STD_CFLAGS)'; \
 	COAPROXY='$(abs_top_builddir)/src/coaproxy'; \
 	PYTHON='$(PYTHON)'; NODE='$(NODE)'; \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	ASAN_OPTIONS=detect_stack_use_after_return=1; \
 	UBSAN_OPTIONS=print_stacktrace=1; \
-	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CC CPPFLAGS CFLAGS \
+	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_TIMEOUT_MULTIPLIER CC CPPFLAGS CFLAGS \
 	    COAPROXY PYTHON NODE top_srcdir top_builddir \
 	    ASAN_OPTIONS UBSAN_OPTIONS;
 
