@@ -13,7 +13,6 @@ src_libbase_a_SOURCES = \
 	src/base/poison.h \
 	src/base/pool.c src/base/pool.h \
 	src/base/rand.c src/base/rand.h \
-	src/base/reader.h \
 	src/base/siphash.c src/base/siphash.h \
 	src/base/span.h \
 	src/base/table.c src/base/table.h \

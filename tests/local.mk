@@ -44,7 +44,6 @@ tests_unit_base_unit_SOURCES = $(unit_runner) \
 	tests/unit/base/test_parse.c \
 	tests/unit/base/test_pool.c \
 	tests/unit/base/test_rand.c \
-	tests/unit/base/test_reader.c \
 	tests/unit/base/test_siphash.c \
 	tests/unit/base/test_span.c \
 	tests/unit/base/test_table.c \

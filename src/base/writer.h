@@ -1,5 +1,5 @@
 /*
- * writer: checked cursor for output, the mirror of reader.h.
+ * writer: checked big-endian cursor for output.
  *
  * What does not fit is not written, in whole or in part, and sets the sticky
  * "full"; the caller tests it once, at the end.

@@ -96,7 +96,6 @@ build_proxy(struct daemon *d)
 		.name = c->name,
 		.hop_limit = c->hop_limit,
 		.access = d->access,
-		.nlisteners = c->nlisten,
 		.forward = c->has_forward ? &c->forward : NULL,
 		.rules = &c->rules,
 		.max_requests = c->message.max_exchanges,

@@ -14,7 +14,6 @@ enum {
 static void
 request_finish(struct proxy *p, struct request *r)
 {
-	r->state = REQUEST_DONE;
 	list_del(&r->link);
 	arena_reset(&r->arena, ARENA_LIMIT);
 	if (!r->spare)

@@ -307,7 +307,6 @@ wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
 	}
 	p->stats.fetches++;
 	r->fetch = f;
-	r->state = REQUEST_WAITING;
 	list_add_tail(&f->waiters, &r->link);
 	list_add_tail(&p->waiting, &f->link);
 	timer_start(p->timers, &f->deadline, p->now + r->route.timeout_ms);
@@ -375,14 +374,12 @@ request_new(struct proxy *p, const struct inbound *in)
 	if (spare)
 		r = &p->spare;
 	list_init(&r->link);
-	r->proxy = p;
 	r->front = in->front;
 	r->front_ctx = in->front_ctx;
 	r->in = in;
 	r->msg = *in->msg;
 	r->route = (struct route){ 0 };
 	r->fetch = NULL;
-	r->state = REQUEST_RUNNING;
 	r->role = ROLE_REVERSE;
 	r->spare = spare;
 	arena_init(&r->arena, ARENA_LIMIT);

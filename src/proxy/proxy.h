@@ -22,7 +22,6 @@ struct proxy_conf {
 	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
 	unsigned hop_limit;	/* inserted when missing; 0: not */
 	const struct access *access;	/* by listener */
-	size_t nlisteners;
 	const struct forward_conf *forward;	/* NULL: role off */
 	const struct rules *rules;
 	size_t max_requests;	/* waiting at a time */

@@ -14,7 +14,6 @@
 #include "proxy/route.h"
 
 struct fetch;
-struct proxy;
 
 /* What the request asks of us, by RFC 7252 5.7. */
 enum role {
@@ -23,22 +22,14 @@ enum role {
 	ROLE_OWN,		/* for the proxy itself (PRX-03, PRX-28) */
 };
 
-enum request_state {
-	REQUEST_RUNNING,	/* in the stages */
-	REQUEST_WAITING,	/* on its fetch's list of waiters */
-	REQUEST_DONE,		/* answered */
-};
-
 struct request {
 	struct list link;
-	struct proxy *proxy;
 	const struct front_ops *front;
 	void *front_ctx;
 	const struct inbound *in;	/* NULL once only the token is kept */
 	struct coap_msg msg;
 	struct route route;
-	struct fetch *fetch;		/* WAITING */
-	enum request_state state;
+	struct fetch *fetch;		/* while it waits */
 	enum role role;
 	bool spare;			/* the one that refuses when all others
 					 * are in use */

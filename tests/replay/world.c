@@ -65,7 +65,6 @@ build_proxy(struct world *w)
 		.name = c->name,
 		.hop_limit = c->hop_limit,
 		.access = w->access,
-		.nlisteners = c->nlisten,
 		.forward = c->has_forward ? &c->forward : NULL,
 		.rules = &c->rules,
 		.max_requests = c->message.max_exchanges,

@@ -13,7 +13,6 @@ static Suite *(*const suites[])(void) = {
 	parse_suite,
 	pool_suite,
 	rand_suite,
-	reader_suite,
 	siphash_suite,
 	span_suite,
 	table_suite,

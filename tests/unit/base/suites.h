@@ -14,7 +14,6 @@ Suite *netlist_suite(void);
 Suite *parse_suite(void);
 Suite *pool_suite(void);
 Suite *rand_suite(void);
-Suite *reader_suite(void);
 Suite *siphash_suite(void);
 Suite *span_suite(void);
 Suite *table_suite(void);

@@ -217,6 +217,8 @@ START_TEST(test_cut_and_changed)
 			text[i] = other[j];
 			text[sizeof(good) - 1] = '\0';
 			l = load_string(text);
+			/* Refused is refused with a reason. */
+			ck_assert((l.c == NULL) == (l.r.errors > 0));
 			unload(&l);
 		}
 	}

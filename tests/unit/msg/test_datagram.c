@@ -502,6 +502,8 @@ START_TEST(free_busy)
 	INPUT("\x40\x02\x00\x02");
 	INPUT("\x40\x02\x00\x02\xc0");
 	INPUT("\x40\x01\x00\x03");
+	ck_assert_uint_eq(n_requests, 4);
+	ck_assert_uint_eq(dgram_sent_count(dg), 2);
 	pass(600);
 	dgram_reply(dg, requests[0], &content, SPAN_LIT(""), now);
 	dgram_reply(dg, requests[1], &content, SPAN_LIT(""), now);

@@ -209,7 +209,6 @@ stand_init(struct stand *s)
 		.name = "gw1",
 		.hop_limit = 16,
 		.access = &s->access,
-		.nlisteners = 1,
 		.forward = &s->forward,
 		.rules = &s->rules,
 		.max_requests = 4,

@@ -85,7 +85,6 @@ build_proxy(struct fixture *f)
 	f->proxy_conf = (struct proxy_conf){
 		.name = "test",
 		.access = &f->access,
-		.nlisteners = 1,
 		.forward = &f->forward,
 		.rules = &f->rules,
 		.max_requests = OUTCOMES_MAX,
