@@ -130,7 +130,8 @@ tests_unit_upstream_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/upstream/main.c \
 	tests/unit/upstream/test_client.c \
 	tests/unit/upstream/test_client_errors.c \
-	tests/unit/upstream/test_dest.c
+	tests/unit/upstream/test_dest.c \
+	tests/unit/upstream/test_flow.c
 
 tests_unit_conf_unit_SOURCES = $(unit_runner) \
 	tests/unit/conf/loading.c \
@@ -274,6 +275,7 @@ tests_replay_soak_LDADD = $(link_conf)
 
 scenarios = \
 	tests/replay/blocks.rp \
+	tests/replay/congestion.rp \
 	tests/replay/dispatch.rp \
 	tests/replay/duplicates.rp \
 	tests/replay/errors.rp \

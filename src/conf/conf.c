@@ -185,14 +185,18 @@ fill_origins(struct loaded *l)
 
 	fill_section(l, all);
 	l->conf.forward.confirmable = base->confirmable;
-	for (size_t i = 0; i < l->conf.rules.n; i++)
+	l->conf.forward.nstart = base->nstart;
+	for (size_t i = 0; i < l->conf.rules.n; i++) {
 		l->conf.rules.v[i].confirmable = base->confirmable;
+		l->conf.rules.v[i].nstart = base->nstart;
+	}
 	for (size_t i = 0; i < l->doc.n; i++) {
 		const struct section *s = l->doc.v[i];
 
 		if (s->type->id != SECTION_ORIGIN || s == all)
 			continue;
 		l->origin[s->index].confirmable = base->confirmable;
+		l->origin[s->index].nstart = base->nstart;
 		fill_section(l, s);
 	}
 }

@@ -12,6 +12,7 @@
 #include "msg/params.h"
 #include "net/resolve.h"
 #include "proxy/route.h"
+#include "upstream/flow.h"
 
 /* One address of a [listen]; "any" has family 0. */
 struct bind_conf {
@@ -45,6 +46,7 @@ struct conf {
 	/* [message] */
 	struct msg_params message;
 	unsigned max_upstream_ports;	/* per origin */
+	struct flow_conf flow;
 	/* [log] */
 	enum log_level log_level;
 	const char *log_target;		/* NULL: standard error */

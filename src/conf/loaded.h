@@ -13,6 +13,7 @@ struct origin {
 	struct target server;
 	struct path path;
 	enum confirmable confirmable;
+	uint32_t nstart;	/* 0: a window */
 };
 
 struct loaded {

@@ -355,6 +355,7 @@ read_to(const struct value_at *at, struct span word, void *out)
 	r->to = o->server;
 	r->to_path = o->path;
 	r->confirmable = o->confirmable;
+	r->nstart = o->nstart;
 	return NULL;
 }
 

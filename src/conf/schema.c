@@ -160,7 +160,9 @@ static const struct schema_key keys[] = {
 		.help = "requests are CON: as-client, always, never" },
 	LATER(SECTION_ORIGIN, "balance", "round-robin", "among servers"),
 	LATER(SECTION_ORIGIN, "check", "off", "probing servers"),
-	LATER(SECTION_ORIGIN, "nstart", "auto", "interactions outstanding"),
+	{ SECTION_ORIGIN, "nstart", &value_nstart, IN(origin, nstart),
+		.lo = 1, .hi = 65536, .def = "auto", .flags = KEY_INHERIT,
+		.help = "interactions outstanding per server address" },
 
 	/* [message] */
 	{ SECTION_MESSAGE, "ack-timeout", &value_duration,
@@ -181,8 +183,12 @@ static const struct schema_key keys[] = {
 	{ SECTION_MESSAGE, "max-upstream-ports", &value_count,
 		IN(conf, max_upstream_ports), .lo = 1, .hi = 4096, .def = "64",
 		.help = "local ports per origin, opened on demand" },
-	LATER(SECTION_MESSAGE, "probing-rate", "1", "PROBING_RATE"),
-	LATER(SECTION_MESSAGE, "queue-per-origin", "64", "requests waiting"),
+	{ SECTION_MESSAGE, "probing-rate", &value_count,
+		IN(conf, flow.probing_rate), .lo = 1, .hi = 1 << 30,
+		.def = "1", .help = "octets a second for a silent origin" },
+	{ SECTION_MESSAGE, "queue-per-origin", &value_count,
+		IN(conf, flow.queue), .hi = 1 << 24, .def = "64",
+		.help = "requests waiting for an origin" },
 
 	/* [log] */
 	{ SECTION_LOG, "level", &value_level, IN(conf, log_level),

@@ -53,6 +53,18 @@ read_count(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+/* 0 is "auto". */
+static const char *
+read_nstart(const struct value_at *at, struct span word, void *out)
+{
+	uint32_t *p = out;
+
+	if (!span_eq(word, SPAN_LIT("auto")))
+		return read_count(at, word, out);
+	*p = 0;
+	return NULL;
+}
+
 static const char *
 read_duration(const struct value_at *at, struct span word, void *out)
 {
@@ -142,6 +154,8 @@ read_log_target(const struct value_at *at, struct span word, void *out)
 	*p = doc_string(&at->l->doc, word);
 	return NULL;
 }
+
+static const char *const nstarts[] = { "auto", NULL };
 
 static const char *const confirmables[] = { "as-client", "always", "never",
 	NULL };
@@ -285,6 +299,8 @@ const struct value_type
 	.example = "yes or no" },
     value_count = { .noun = "a number", .read = read_count,
 	.example = "for example 16" },
+    value_nstart = { .noun = "a number", .read = read_nstart,
+	.words = nstarts, .example = "auto, or for example 4" },
     value_duration = { .noun = "a duration", .read = read_duration,
 	.example = "for example 500ms, 20s, 5m, 1h" },
     value_factor = { .noun = "a factor", .read = read_factor,

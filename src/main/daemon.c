@@ -114,6 +114,7 @@ build_ends(struct daemon *d)
 
 	d->client_conf = (struct client_conf){
 		.params = &c->message,
+		.flow = c->flow,
 		.max_ports = c->max_upstream_ports,
 		.max_dests = MAX_DESTS,
 	};

@@ -47,7 +47,11 @@ struct buf *dgram_build(struct dgram *d, const struct coap_head *h,
 bool dgram_next_mid(struct dgram *d, struct peer *p, uint16_t *mid,
     uint64_t now);
 
-/* Puts S, just transmitted, into the table; a CON will be repeated. */
+/* S, a message of type TYPE in B (a reference is taken), yet to be sent. */
+void dgram_sent_init(struct dgram *d, struct sent *s, uint8_t type,
+    struct buf *b);
+
+/* Puts S, about to be transmitted, into the table; a CON will be repeated. */
 void dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now);
 
 /* Takes S out of every table; nothing finds it any more. */

@@ -125,6 +125,7 @@ static void
 duplicate(struct dgram *d, struct received *r)
 {
 	r->copies++;
+	r->peer->stats.duplicates++;
 	d->received.stats.duplicates++;
 	if (r->type != COAP_CON)
 		return;
@@ -271,8 +272,11 @@ input_ack(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	}
 	if (kind == COAP_KIND_EMPTY) {
 		peer_heard(p, now);
+		if (s->state == SENT_ACKED)
+			return;
 		s->state = SENT_ACKED;
 		timer_stop(&s->timer);
+		d->ops->progress(d->user, exchange_of(s), DGRAM_ACKED, now);
 		return;
 	}
 	/* The right ID with the wrong token is dropped whole (MSG-55). */
@@ -384,6 +388,16 @@ free_sent_node(struct table_node *n, void *arg)
 	dgram_sent_free(d, s);
 }
 
+static void
+free_token_node(struct table_node *n, void *arg)
+{
+	struct dgram *d = arg;
+	struct exchange *x = CONTAINER_OF(n, struct exchange, node);
+
+	dgram_unlink(d, &x->sent);
+	dgram_sent_free(d, &x->sent);
+}
+
 void
 dgram_free(struct dgram *d)
 {
@@ -391,6 +405,8 @@ dgram_free(struct dgram *d)
 		return;
 	timer_stop(&d->expiry);
 	table_each(&d->sent, free_sent_node, d);
+	/* Prepared, never sent. */
+	table_each(&d->tokens, free_token_node, d);
 	table_fini(&d->sent);
 	table_fini(&d->tokens);
 	received_fini(&d->received);

@@ -8,7 +8,7 @@
  * peer of the socket.
  *
  *	datagram -> dgram_input() -> ops->request    -> dgram_reply()
- *	                          -> ops->response   <- dgram_request()
+ *	                          -> ops->response   <- dgram_prepare(), dgram_start()
  *	                          -> ops->failed
  *
  * What the user never sees: duplicates, ACKs, pings, malformed messages,
@@ -34,13 +34,19 @@ struct exchange {
 	void *user;
 };
 
+/* What happens to an exchange on its way. */
+enum dgram_progress {
+	DGRAM_ACKED,		/* empty ACK: the response will be separate */
+	DGRAM_REPEATED,		/* its CON is about to be sent once more */
+};
+
 enum dgram_fail {
 	DGRAM_TIMEOUT,		/* no ACK after the last copy */
 	DGRAM_RESET,		/* RST */
 	DGRAM_BAD_RESPONSE,	/* an answer that cannot be understood */
 };
 
-/* Both upcalls on an exchange end it: its octets (x->sent.buf) may still be
+/* response and failed end an exchange: its octets (x->sent.buf) may still be
  * read, and it is gone when they return. */
 struct dgram_ops {
 	/* Sends B to P through P->io; borrows B (takes a reference of its own
@@ -50,6 +56,9 @@ struct dgram_ops {
 	 * dgram_forget(), now or later. NULL: requests are rejected. */
 	void (*request)(void *user, struct received *r,
 	    const struct coap_msg *m, uint64_t now);
+	/* X goes on; nothing may be done to it. */
+	void (*progress)(void *user, struct exchange *x,
+	    enum dgram_progress what, uint64_t now);
 	/* The response to X. M borrows from the datagram. False: it cannot be
 	 * processed, and is rejected where it came as a CON (PRX-38). */
 	bool (*response)(void *user, struct exchange *x,
@@ -119,19 +128,25 @@ void dgram_harmless(struct dgram *d, struct received *r);
 /* R gets nothing, and is forgotten: a copy of it will be taken as new. */
 void dgram_forget(struct dgram *d, struct received *r);
 
-/* Why a request could not be sent. */
+/* Why a request could not be made. */
 enum dgram_refusal {
 	DGRAM_FULL,		/* exchanges or buffers at their limit */
-	DGRAM_NO_MID,		/* all Message IDs of the peer are leased:
-				 * another port would help */
 	DGRAM_TOO_LARGE,	/* for any datagram of ours */
 };
 
-/* Sends the request OUT to P, with a Message ID and a token of its own. USER
- * comes back in the upcalls. NULL with *WHY when a limit is hit. */
-struct exchange *dgram_request(struct dgram *d, struct peer *p,
-    const struct dgram_out *out, void *user, enum dgram_refusal *why,
+/* Makes the request OUT, with a token of its own, for dgram_start() to send:
+ * OUT is not needed any longer. USER comes back in the upcalls. NULL with *WHY
+ * when a limit is hit. */
+struct exchange *dgram_prepare(struct dgram *d, const struct dgram_out *out,
+    void *user, enum dgram_refusal *why);
+
+/* Sends X, which is prepared, to P under a Message ID of its own. False, with X
+ * as it was, while all Message IDs of P are leased: another port would help. */
+bool dgram_start(struct dgram *d, struct exchange *x, struct peer *p,
     uint64_t now);
+
+/* Nobody has received X: it is prepared again, to be sent elsewhere. */
+void dgram_recall(struct dgram *d, struct exchange *x);
 
 /* The exchange whose request to P the datagram is that began with the octets
  * QUOTED: they are ours, or an ICMP error says so (MSG-77). NULL when it is
@@ -139,7 +154,7 @@ struct exchange *dgram_request(struct dgram *d, struct peer *p,
 struct exchange *dgram_find_sent(const struct dgram *d, const struct peer *p,
     struct span quoted);
 
-/* Ends X without an upcall; a response that comes later is unexpected. */
+/* Ends X, in whatever state, without an upcall; a response that comes later is unexpected. */
 void dgram_cancel(struct dgram *d, struct exchange *x);
 
 #endif

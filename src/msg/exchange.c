@@ -3,6 +3,8 @@
  */
 #include "msg/core.h"
 
+#include <assert.h>
+
 void
 dgram_transmit(struct dgram *d, struct peer *p, struct buf *b)
 {
@@ -60,7 +62,8 @@ void
 dgram_unlink(struct dgram *d, struct sent *s)
 {
 	timer_stop(&s->timer);
-	table_remove(&d->sent, &s->node);
+	if (s->state != SENT_NEW)
+		table_remove(&d->sent, &s->node);
 	if (s->request)
 		table_remove(&d->tokens, &exchange_of(s)->node);
 }
@@ -69,7 +72,8 @@ void
 dgram_sent_free(struct dgram *d, struct sent *s)
 {
 	buf_unref(s->buf);
-	peer_unref(s->peer);
+	if (s->peer != NULL)
+		peer_unref(s->peer);
 	if (s->request)
 		pool_put(&d->exchange_pool, exchange_of(s));
 	else
@@ -96,6 +100,10 @@ sent_fire(struct timer *t, uint64_t now)
 	switch (sent_due(s, d->params, now, &next)) {
 	case SENT_COPY:
 		d->stats.retransmissions++;
+		s->peer->stats.retransmissions++;
+		if (s->request)
+			d->ops->progress(d->user, exchange_of(s),
+			    DGRAM_REPEATED, now);
 		dgram_transmit(d, s->peer, s->buf);
 		timer_start(d->timers, t, next);
 		return;
@@ -112,13 +120,22 @@ sent_fire(struct timer *t, uint64_t now)
 void
 dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now)
 {
-	s->dgram = d;
-	timer_init(&s->timer, sent_fire);
 	table_insert(&d->sent, &s->node, peer_mid_hash(s->peer, s->mid));
 	if (s->type != COAP_CON)
 		return;
 	s->timeout = sent_first_timeout(d->params, d->rnd);
 	timer_start(d->timers, &s->timer, now + s->timeout);
+}
+
+void
+dgram_sent_init(struct dgram *d, struct sent *s, uint8_t type, struct buf *b)
+{
+	timer_init(&s->timer, sent_fire);
+	s->dgram = d;
+	s->peer = NULL;
+	s->buf = buf_ref(b);
+	s->type = type;
+	s->state = SENT_NEW;
 }
 
 static uint64_t
@@ -160,17 +177,24 @@ token_make(struct dgram *d, uint8_t token[8])
 	} while (table_find(&d->tokens, v) != NULL);
 }
 
+/* Octets of the buffer that OUT takes with a token of ours. */
+static bool
+fits(const struct dgram_out *out)
+{
+	return coap_emit_bound(sizeof(((struct exchange *)0)->token),
+		   out->opts.n, out->payload.n) <= BUF_LARGE;
+}
+
 struct exchange *
-dgram_request(struct dgram *d, struct peer *p, const struct dgram_out *out,
-    void *user, enum dgram_refusal *why, uint64_t now)
+dgram_prepare(struct dgram *d, const struct dgram_out *out, void *user,
+    enum dgram_refusal *why)
 {
 	struct coap_head h = { .type = out->type, .code = out->code };
 	struct exchange *x;
 	struct buf *b;
 
 	*why = DGRAM_TOO_LARGE;
-	if (coap_emit_bound(sizeof(x->token), out->opts.n, out->payload.n) >
-	    BUF_LARGE)
+	if (!fits(out))
 		return NULL;
 	*why = DGRAM_FULL;
 	x = buf_pool_low(d->bufs) ? NULL : pool_get(&d->exchange_pool);
@@ -181,25 +205,44 @@ dgram_request(struct dgram *d, struct peer *p, const struct dgram_out *out,
 	token_make(d, x->token);
 	h.token = span_make(x->token, sizeof(x->token));
 	b = dgram_build(d, &h, out->opts, out->payload);
-	if (b == NULL)
-		goto err0;
-	*why = DGRAM_NO_MID;
-	if (!dgram_next_mid(d, p, &h.mid, now))
-		goto err1;
-	coap_set_mid(b->data, h.mid);
+	if (b == NULL) {
+		pool_put(&d->exchange_pool, x);
+		return NULL;
+	}
 	x->user = user;
 	x->sent.request = true;
-	sent_init(&x->sent, p, h.mid, out->type, b, now);
+	dgram_sent_init(d, &x->sent, out->type, b);
 	table_insert(&d->tokens, &x->node, token_hash(x->token));
-	dgram_sent_start(d, &x->sent, now);
-	dgram_transmit(d, p, b);
 	buf_unref(b);
 	return x;
-err1:
-	buf_unref(b);
-err0:
-	pool_put(&d->exchange_pool, x);
-	return NULL;
+}
+
+bool
+dgram_start(struct dgram *d, struct exchange *x, struct peer *p, uint64_t now)
+{
+	struct sent *s = &x->sent;
+	uint16_t mid;
+
+	assert(s->state == SENT_NEW);
+	if (!dgram_next_mid(d, p, &mid, now))
+		return false;
+	coap_set_mid(s->buf->data, mid);
+	sent_first(s, p, mid, now);
+	dgram_sent_start(d, s, now);
+	dgram_transmit(d, p, s->buf);
+	return true;
+}
+
+void
+dgram_recall(struct dgram *d, struct exchange *x)
+{
+	struct sent *s = &x->sent;
+
+	timer_stop(&s->timer);
+	table_remove(&d->sent, &s->node);
+	peer_unref(s->peer);
+	s->peer = NULL;
+	s->state = SENT_NEW;
 }
 
 /* Header and token tell one datagram from all others; routers need not quote

@@ -116,6 +116,27 @@ peers_get(struct peers *ps, const struct addr *remote,
 	return p;
 }
 
+struct each {
+	void (*fn)(const struct peer *, void *);
+	void *arg;
+};
+
+static void
+each_node(struct table_node *n, void *arg)
+{
+	const struct each *e = arg;
+
+	e->fn(CONTAINER_OF(n, struct peer, node), e->arg);
+}
+
+void
+peers_each(struct peers *ps, void (*fn)(const struct peer *, void *), void *arg)
+{
+	struct each e = { fn, arg };
+
+	table_each(&ps->table, each_node, &e);
+}
+
 void
 peer_ref(struct peer *p)
 {

@@ -43,6 +43,8 @@ struct peer_stats {
 	uint64_t rx_messages, rx_octets;	/* all, duplicates included */
 	uint64_t tx_messages, tx_octets;	/* all, repetitions included */
 	uint64_t tx_octets_since_heard;
+	uint32_t duplicates;		/* received again */
+	uint32_t retransmissions;	/* sent again */
 	uint64_t last_heard;	/* ms; 0: never. Only by messages that fit
 				 * state we hold (RFC 7252 4.7) */
 };
@@ -85,6 +87,10 @@ struct peer *peers_get(struct peers *ps, const struct addr *remote,
 
 /* P has sent something that fits what we remember of it. */
 void peer_heard(struct peer *p, uint64_t now);
+
+/* Calls FN for every peer of the table; FN neither adds nor removes any. */
+void peers_each(struct peers *ps, void (*fn)(const struct peer *, void *),
+    void *arg);
 
 /* Whoever keeps a pointer to a peer holds a reference. */
 void peer_ref(struct peer *p);

@@ -47,7 +47,8 @@ reply_separately(struct dgram *d, struct peer *p, uint16_t mid, struct buf *b,
 		return false;
 	}
 	s->request = false;
-	sent_init(s, p, mid, COAP_CON, b, now);
+	dgram_sent_init(d, s, COAP_CON, b);
+	sent_first(s, p, mid, now);
 	dgram_sent_start(d, s, now);
 	return true;
 }

@@ -4,15 +4,12 @@
 #include "msg/sent.h"
 
 void
-sent_init(struct sent *s, struct peer *p, uint16_t mid, uint8_t type,
-    struct buf *b, uint64_t now)
+sent_first(struct sent *s, struct peer *p, uint16_t mid, uint64_t now)
 {
 	s->peer = p;
-	s->buf = buf_ref(b);
 	s->first = now;
 	s->timeout = 0;
 	s->mid = mid;
-	s->type = type;
 	s->state = SENT_WAIT_ACK;
 	s->copies = 1;
 	peer_ref(p);

@@ -5,6 +5,7 @@
  * or given up (RFC 7252 4.2); it and a NON request are found again by the
  * Message ID when an ACK or a RST comes.
  *
+ *	NEW --sent--> WAIT_ACK
  *	WAIT_ACK --ACK--> ACKED		(a request: its response may follow)
  *	   |  \--last copy--> LAST_WAIT --time--> given up
  *	   `--RST, response--> gone
@@ -18,7 +19,7 @@
 #include "msg/params.h"
 #include "msg/peer.h"
 
-enum sent_state { SENT_WAIT_ACK, SENT_LAST_WAIT, SENT_ACKED };
+enum sent_state { SENT_NEW, SENT_WAIT_ACK, SENT_LAST_WAIT, SENT_ACKED };
 
 struct dgram;
 
@@ -26,7 +27,7 @@ struct sent {
 	struct table_node node;	/* by (peer, mid) */
 	struct timer timer;
 	struct dgram *dgram;
-	struct peer *peer;
+	struct peer *peer;	/* NULL: NEW */
 	struct buf *buf;
 	uint64_t first;		/* when the first copy went out */
 	uint32_t timeout;	/* ms between the last copy and the next */
@@ -35,9 +36,9 @@ struct sent {
 	bool request;		/* embedded in a struct exchange */
 };
 
-/* Takes a reference to B and to P; the first copy has gone out at NOW. */
-void sent_init(struct sent *s, struct peer *p, uint16_t mid, uint8_t type,
-    struct buf *b, uint64_t now);
+/* The first copy of S goes to P at NOW, as message MID; a reference to P is
+ * taken. */
+void sent_first(struct sent *s, struct peer *p, uint16_t mid, uint64_t now);
 
 /* The initial time-out: uniform between ACK_TIMEOUT and ACK_TIMEOUT *
  * ACK_RANDOM_FACTOR, drawn anew per message (MSG-30). */

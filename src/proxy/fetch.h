@@ -22,6 +22,7 @@ struct fetch {
 	struct proxy *proxy;
 	struct timer deadline;
 	struct route route;
+	uint64_t client;	/* for whom: tells clients apart */
 	/* The request to send: valid until ops->send() returns, or, when it
 	 * returned UPSTREAM_WAIT, until the fetch ends. */
 	uint8_t type;		/* COAP_CON or COAP_NON */

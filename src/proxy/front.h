@@ -28,6 +28,7 @@ struct inbound {
 	const struct front_ops *front;
 	void *front_ctx;
 	const struct addr *client;
+	uint64_t client_id;		/* a number that tells clients apart */
 	const struct addr *local;	/* where it was sent to */
 	unsigned listener;		/* index in the configuration */
 	enum coap_scheme scheme;	/* of the listener */

@@ -82,6 +82,7 @@ route_by_rule(struct request *r, const struct rule *rule,
 	r->route.as_proxy = rule->as_proxy;
 	r->route.strip = strip;
 	r->route.confirmable = rule->confirmable;
+	r->route.nstart = rule->nstart;
 	r->route.timeout_ms = rule->timeout_ms;
 }
 
@@ -91,6 +92,7 @@ route_forward(struct request *r, const struct forward_conf *f)
 	r->route.hop = f->has_via ? f->via : r->route.uri;
 	r->route.as_proxy = f->has_via;
 	r->route.confirmable = f->confirmable;
+	r->route.nstart = f->nstart;
 	r->route.timeout_ms = f->timeout_ms;
 }
 
@@ -263,6 +265,7 @@ fetch_new(struct proxy *p, const struct request *r)
 	f->proxy = p;
 	timer_init(&f->deadline, deadline_fire);
 	f->route = r->route;
+	f->client = r->in->client_id;
 	f->type = message_type(r);
 	f->code = r->msg.code;
 	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);

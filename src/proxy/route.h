@@ -72,6 +72,7 @@ struct rule {
 	enum send_host send_host;
 	struct span send_host_name;
 	enum confirmable confirmable;
+	uint32_t nstart;	/* 0: a window (MSG-39) */
 	uint64_t timeout_ms;
 };
 
@@ -100,6 +101,7 @@ struct forward_conf {
 	bool has_via;
 	struct target via;
 	enum confirmable confirmable;
+	uint32_t nstart;	/* 0: a window (MSG-39) */
 	uint64_t timeout_ms;
 };
 
@@ -119,6 +121,7 @@ struct route {
 	bool as_proxy;		/* the hop gets Proxy-Scheme and Uri-Host */
 	const struct path *strip;	/* leading segments that go, or NULL */
 	enum confirmable confirmable;
+	uint32_t nstart;	/* 0: a window (MSG-39) */
 	uint64_t timeout_ms;
 };
 

@@ -1,9 +1,9 @@
 /*
  * client: one call per fetch under way.
  *
- *	client_send -> (resolve -> client_resolved_cb) -> call_any
- *	    -> dgram_request ... client_response_cb | client_failed_cb
- *	                         | port_error_cb (ICMP)
+ *	client_send -> (resolve -> client_resolved_cb) -> call_any -> call_at
+ *	    -> (flow_wait ... pump) -> call_start
+ *	    ... client_response_cb | client_failed_cb | port_error_cb (ICMP)
  */
 #include "upstream/client.h"
 
@@ -28,16 +28,28 @@ struct client {
 struct call {
 	struct client *client;
 	struct fetch *fetch;
-	struct exchange *x;	/* sent */
-	struct resolve *q;	/* or waiting for an address */
+	struct resolve *q;	/* waiting for an address, */
+	struct exchange *x;	/* or prepared, or sent */
+	struct flow_item item;
+	struct timer expect;	/* until when a NON counts as outstanding */
 };
 
 static void
 call_free(struct call *call)
 {
+	struct client *c = call->client;
+
+	if (call->q != NULL)
+		c->resolver->ops->cancel(call->q);
+	if (call->x != NULL)
+		dgram_cancel(c->dgram, call->x);
+	flow_drop(&call->item);
+	timer_stop(&call->expect);
 	call->fetch->up = NULL;
-	pool_put(&call->client->calls, call);
+	pool_put(&c->calls, call);
 }
+
+static void expect_fire(struct timer *t, uint64_t now);
 
 static struct call *
 call_new(struct client *c, struct fetch *f)
@@ -47,8 +59,31 @@ call_new(struct client *c, struct fetch *f)
 	if (call == NULL)
 		return NULL;
 	*call = (struct call){ .client = c, .fetch = f };
+	flow_item_init(&call->item, 0);
+	timer_init(&call->expect, expect_fire);
 	f->up = call;
 	return call;
+}
+
+static void
+call_fail(struct call *call, enum fetch_fail why, uint64_t now)
+{
+	struct fetch *f = call->fetch;
+
+	call_free(call);
+	fetch_failed(f, why, now);
+}
+
+static struct call *
+call_of(struct flow_item *it)
+{
+	return CONTAINER_OF(it, struct call, item);
+}
+
+static struct dest *
+dest_of(struct flow *flow)
+{
+	return CONTAINER_OF(flow, struct dest, flow);
 }
 
 /* ---- sending ---- */
@@ -74,11 +109,100 @@ no_socket(struct client *c, int err)
 	}
 }
 
-/* Sends CALL's request from the destination's current port, or from another
- * one when that has no Message ID left. */
+/* Sends CALL from D's current port, or from another one when that has no
+ * Message ID left. */
 static bool
-send_from(struct client *c, struct call *call, struct dest *d,
+call_start(struct client *c, struct call *call, struct dest *d,
     enum fetch_fail *why, uint64_t now)
+{
+	struct port *port;
+	uint64_t expected;
+
+	for (;;) {
+		port = dest_port(d, now);
+		if (port == NULL) {
+			*why = no_socket(c, errno);
+			return false;
+		}
+		if (dgram_start(c->dgram, call->x, &port->peer, now))
+			break;
+		if (!dest_next_port(d, now)) {
+			*why = no_socket(c, EBUSY);
+			return false;
+		}
+	}
+	c->stats.sent++;
+	expected = flow_sent(&d->flow, &call->item, now);
+	if (call->x->sent.type == COAP_NON)
+		timer_start(c->timers, &call->expect, expected);
+	return true;
+}
+
+/* Sends those who wait for D, as many as may be. */
+static void
+pump(struct client *c, struct dest *d, uint64_t now)
+{
+	struct flow_item *it;
+	enum fetch_fail why;
+
+	/* One failure may lead to the next request: the outermost pump goes
+	 * on with that. */
+	if (d->busy)
+		return;
+	d->busy = true;
+	while ((it = flow_next(&d->flow, now)) != NULL)
+		if (!call_start(c, call_of(it), d, &why, now))
+			call_fail(call_of(it), why, now);
+	d->busy = false;
+	timer_start(c->timers, &d->wake, flow_wakeup(&d->flow));
+}
+
+/* Something has ended at FLOW: the next one's turn? */
+static void
+flow_moved(struct client *c, struct flow *flow, uint64_t now)
+{
+	if (flow->waiting > 0)
+		pump(c, dest_of(flow), now);
+}
+
+static void
+wake_fire(struct timer *t, uint64_t now)
+{
+	struct dest *d = CONTAINER_OF(t, struct dest, wake);
+
+	pump(CONTAINER_OF(d->dests, struct client, dests), d, now);
+}
+
+/* A NON without an answer, as long as PROBING_RATE allows for its octets. It is
+ * still answered if one comes. */
+static void
+expect_fire(struct timer *t, uint64_t now)
+{
+	struct call *call = CONTAINER_OF(t, struct call, expect);
+	struct flow *flow = call->item.flow;
+
+	flow_gave_up(&call->item, now);
+	flow_moved(call->client, flow, now);
+}
+
+/* CALL waits for its turn at D. */
+static bool
+call_wait(struct client *c, struct call *call, struct dest *d, uint64_t now)
+{
+	struct flow_item *displaced;
+	bool ok = flow_wait(&d->flow, &call->item, call->fetch->client,
+	    &displaced);
+
+	if (displaced != NULL)
+		call_fail(call_of(displaced), FETCH_BUSY, now);
+	if (ok && !timer_running(&d->wake))
+		timer_start(c->timers, &d->wake, flow_wakeup(&d->flow));
+	return ok;
+}
+
+/* Encodes the request, unless that was done for another address before. */
+static bool
+call_prepare(struct client *c, struct call *call, enum fetch_fail *why)
 {
 	const struct fetch *f = call->fetch;
 	struct dgram_out out = {
@@ -88,25 +212,16 @@ send_from(struct client *c, struct call *call, struct dest *d,
 		.payload = f->payload,
 	};
 	enum dgram_refusal refusal;
-	struct port *port;
 
-	do {
-		port = dest_port(d, now);
-		if (port == NULL) {
-			*why = no_socket(c, errno);
-			return false;
-		}
-		call->x = dgram_request(c->dgram, &port->peer, &out, call,
-		    &refusal, now);
-	} while (call->x == NULL && refusal == DGRAM_NO_MID &&
-	    dest_next_port(d, now));
+	if (call->x != NULL)
+		return true;
+	call->x = dgram_prepare(c->dgram, &out, call, &refusal);
 	if (call->x == NULL) {
-		c->stats.no_mid += refusal == DGRAM_NO_MID;
 		*why = refusal == DGRAM_TOO_LARGE ? FETCH_TOO_LARGE :
 		    FETCH_BUSY;
 		return false;
 	}
-	c->stats.sent++;
+	flow_item_init(&call->item, call->x->sent.buf->len);
 	return true;
 }
 
@@ -117,7 +232,7 @@ is_guest(const struct fetch *f)
 	return f->route.rule == NULL && !f->route.as_proxy;
 }
 
-/* Sends CALL to A, if that may be used. */
+/* Sends CALL to A, if that may be used, now or when its turn comes. */
 static bool
 call_at(struct client *c, struct call *call, const struct addr *a,
     enum fetch_fail *why, uint64_t now)
@@ -136,7 +251,12 @@ call_at(struct client *c, struct call *call, const struct addr *a,
 	}
 	*why = FETCH_BUSY;
 	d = dest_get(&c->dests, a, is_guest(call->fetch), now);
-	return d != NULL && send_from(c, call, d, why, now);
+	if (d == NULL || !call_prepare(c, call, why))
+		return false;
+	d->flow.nstart = call->fetch->route.nstart;
+	if (d->flow.waiting == 0 && flow_open(&d->flow, now))
+		return call_start(c, call, d, why, now);
+	return call_wait(c, call, d, now);
 }
 
 /* Sends CALL to the first of N addresses that may be used and has a route: IPv6
@@ -237,6 +357,20 @@ client_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	return call_by_name(c, call, why, now);
 }
 
+/* CALL is out, and nobody waits for it any longer. Its turn goes to the next
+ * one, later: this may be one of many that end now. */
+static void
+call_abandon(struct client *c, struct call *call, uint64_t now)
+{
+	struct flow *flow = call->item.flow;
+
+	flow_gave_up(&call->item, now);
+	if (flow->waiting > 0 && flow_wakeup(flow) == TIMER_NEVER)
+		timer_start(c->timers, &dest_of(flow)->wake, now);
+	else
+		timer_start(c->timers, &dest_of(flow)->wake, flow_wakeup(flow));
+}
+
 static void
 client_cancel(void *self, struct fetch *f)
 {
@@ -245,10 +379,8 @@ client_cancel(void *self, struct fetch *f)
 
 	if (call == NULL)
 		return;
-	if (call->q != NULL)
-		c->resolver->ops->cancel(call->q);
-	if (call->x != NULL)
-		dgram_cancel(c->dgram, call->x);
+	if (call->item.state == FLOW_OUT)
+		call_abandon(c, call, c->timers->now);
 	call_free(call);
 }
 
@@ -263,12 +395,32 @@ static bool
 client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
     uint64_t now)
 {
+	struct port *port = x->sent.peer->io;
+	struct flow *flow = &port->dest->flow;
 	struct call *call = x->user;
 	struct fetch *f = call->fetch;
 
-	(void)user;
+	flow_heard(flow, now);
+	flow_done(&call->item, now);
+	flow_moved(user, flow, now);
+	call->x = NULL;
 	call_free(call);
 	return fetch_response(f, m, buf_span(x->sent.buf), now);
+}
+
+static void
+client_progress_cb(void *user, struct exchange *x, enum dgram_progress what,
+    uint64_t now)
+{
+	struct call *call = x->user;
+	struct flow *flow = call->item.flow;
+
+	if (what == DGRAM_REPEATED) {
+		flow_lost(&call->item, now);
+		return;
+	}
+	flow_done(&call->item, now);
+	flow_moved(user, flow, now);
 }
 
 static void
@@ -280,12 +432,19 @@ client_failed_cb(void *user, struct exchange *x, enum dgram_fail why,
 		[DGRAM_RESET] = FETCH_RESET,
 		[DGRAM_BAD_RESPONSE] = FETCH_BAD_RESPONSE,
 	};
+	struct port *port = x->sent.peer->io;
+	struct flow *flow = &port->dest->flow;
 	struct call *call = x->user;
-	struct fetch *f = call->fetch;
 
-	(void)user;
-	call_free(call);
-	fetch_failed(f, fails[why], now);
+	if (why == DGRAM_TIMEOUT) {
+		flow_gave_up(&call->item, now);
+	} else {
+		flow_heard(flow, now);
+		flow_drop(&call->item);
+	}
+	flow_moved(user, flow, now);
+	call->x = NULL;
+	call_fail(call, fails[why], now);
 }
 
 static void
@@ -293,41 +452,36 @@ client_send_cb(struct peer *p, struct buf *b)
 {
 	struct port *port = p->io;
 
-	port->dest->dests->net->ops->send(port->sock, NULL, NULL, b);
+	port->dest->dests->conf.net->ops->send(port->sock, NULL, NULL, b);
 }
 
 static const struct dgram_ops client_dgram_ops = {
 	.send = client_send_cb,
+	.progress = client_progress_cb,
 	.response = client_response_cb,
 	.failed = client_failed_cb,
 };
 
-/* Tries the address behind FAILED of the name F goes to, with the request that
- * went out as SENT. */
+/* Tries the address behind FAILED of the name that CALL's fetch goes to.
+ * CALL is gone when that fails. */
 static bool
-call_next_address(struct client *c, struct fetch *f,
-    const struct addr *failed, struct span sent, uint64_t now)
+call_next_address(struct client *c, struct call *call,
+    const struct addr *failed, uint64_t now)
 {
-	struct resolver *r = c->resolver;
+	const struct coap_host *host = &call->fetch->route.hop.host;
 	struct addr v[RESOLVE_MAX_ADDRS];
-	struct coap_msg m;
+	struct resolver *r = c->resolver;
+	int n = 0, i = 0;
 	enum fetch_fail why;
-	struct call *call;
-	int n, i;
 
-	if (f->route.hop.host.literal ||
-	    coap_parse(&m, sent) != COAP_PARSE_OK)
+	if (!host->literal)
+		n = r->ops->cached(r, host->text, v, now);
+	while (i < n && !addr_ip_eq(&v[i], failed))
+		i++;
+	if (i + 1 >= n) {
+		call_free(call);
 		return false;
-	n = r->ops->cached(r, f->route.hop.host.text, v, now);
-	for (i = 0; i < n && !addr_ip_eq(&v[i], failed); i++)
-		;
-	if (i + 1 >= n)
-		return false;
-	call = call_new(c, f);
-	if (call == NULL)
-		return false;
-	f->opts = m.opts;
-	f->payload = m.payload;
+	}
 	c->stats.next_address++;
 	return call_any(c, call, v + i + 1, (size_t)(n - i - 1), &why,
 		   now) == UPSTREAM_SENT;
@@ -339,16 +493,19 @@ static void
 call_unreachable(struct client *c, struct call *call, uint64_t now)
 {
 	const struct sent *sent = &call->x->sent;
+	struct port *port = sent->peer->io;
 	struct fetch *f = call->fetch;
 	bool again = sent->copies == 1 || coap_method_idempotent(f->code);
 	struct addr failed = sent->peer->remote;
-	struct buf *b = buf_ref(sent->buf);
 
-	dgram_cancel(c->dgram, call->x);
-	call_free(call);
-	if (!again || !call_next_address(c, f, &failed, buf_span(b), now))
+	flow_drop(&call->item);
+	timer_stop(&call->expect);
+	dgram_recall(c->dgram, call->x);
+	flow_moved(c, &port->dest->flow, now);
+	if (!again)
+		call_free(call);
+	if (!again || !call_next_address(c, call, &failed, now))
 		fetch_failed(f, FETCH_UNREACHABLE, now);
-	buf_unref(b);
 }
 
 /* Whether ERR says that nobody is there. Others (EMSGSIZE, ENOBUFS) concern
@@ -414,6 +571,7 @@ client_new(const struct client_conf *conf, struct net *net,
     struct rand *rnd)
 {
 	struct client *c = calloc(1, sizeof(*c));
+	struct dests_conf dconf;
 
 	if (c == NULL)
 		return NULL;
@@ -421,13 +579,22 @@ client_new(const struct client_conf *conf, struct net *net,
 	c->timers = timers;
 	c->resolver = resolver;
 	pool_init(&c->calls, sizeof(struct call), conf->params->max_exchanges);
+	dconf = (struct dests_conf){
+		.max = conf->max_dests,
+		.max_ports = conf->max_ports,
+		.max_waiting = conf->params->max_exchanges,
+		.flow = &conf->flow,
+		.net = net,
+		.sock_ops = &port_sock_ops,
+		.wake = wake_fire,
+		.rnd = rnd,
+	};
 	timer_init(&c->sweep, sweep_fire);
 	c->dgram = dgram_new(&client_dgram_ops, c, conf->params, timers, bufs,
 	    rnd);
 	if (c->dgram == NULL)
 		goto err0;
-	if (!dests_init(&c->dests, net, &port_sock_ops, rnd, conf->max_dests,
-		conf->max_ports))
+	if (!dests_init(&c->dests, &dconf))
 		goto err1;
 	timer_start(timers, &c->sweep, timers->now + SWEEP_MS);
 	return c;
@@ -460,6 +627,19 @@ const struct dests_stats *
 client_dests_stats(const struct client *c)
 {
 	return &c->dests.stats;
+}
+
+const struct flow_stats *
+client_flow_stats(const struct client *c)
+{
+	return &c->dests.flows.stats;
+}
+
+void
+client_each_port(struct client *c, void (*fn)(const struct port *, void *),
+    void *arg)
+{
+	dests_each(&c->dests, fn, arg);
 }
 
 struct dgram *

@@ -18,6 +18,7 @@ struct client;
 
 struct client_conf {
 	const struct msg_params *params;
+	struct flow_conf flow;
 	unsigned max_ports;	/* per destination */
 	size_t max_dests;
 };
@@ -43,6 +44,13 @@ extern const struct upstream_ops client_upstream_ops;
 
 const struct client_stats *client_stats(const struct client *c);
 const struct dests_stats *client_dests_stats(const struct client *c);
+const struct flow_stats *client_flow_stats(const struct client *c);
+
+/* Calls FN for every port towards an origin: what is known of that endpoint is
+ * in its peer, and its congestion state in its destination. */
+void client_each_port(struct client *c,
+    void (*fn)(const struct port *, void *), void *arg);
+
 struct dgram *client_dgram(struct client *c);
 
 #endif

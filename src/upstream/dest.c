@@ -9,20 +9,17 @@
 enum { CLOSED_MS = 1000 };	/* between looks for a free Message ID */
 
 bool
-dests_init(struct dests *ds, struct net *net,
-    const struct net_sock_ops *sock_ops, struct rand *rnd, size_t max,
-    unsigned max_ports)
+dests_init(struct dests *ds, const struct dests_conf *conf)
 {
-	*ds = (struct dests){
-		.key = rand_key(rnd),
-		.rnd = rnd,
-		.net = net,
-		.sock_ops = sock_ops,
-		.max = max,
-		.max_ports = max_ports,
-	};
+	*ds = (struct dests){ .conf = *conf, .key = rand_key(conf->rnd) };
 	list_init(&ds->lru);
-	return table_init(&ds->table, 64);
+	list_init(&ds->crowded);
+	if (!flows_init(&ds->flows, conf->flow, conf->max_waiting, conf->rnd))
+		return false;
+	if (table_init(&ds->table, 64))
+		return true;
+	flows_fini(&ds->flows);
+	return false;
 }
 
 static struct port *
@@ -34,9 +31,13 @@ port_of(struct list *l)
 static void
 port_close(struct dests *ds, struct port *p)
 {
-	ds->net->ops->close(p->sock);
+	struct dest *d = p->dest;
+
+	ds->conf.net->ops->close(p->sock);
 	ds->stats.closed++;
 	list_del(&p->link);
+	if (--d->nports <= 1)
+		list_del(&d->crowded);
 	free(p);
 }
 
@@ -48,6 +49,7 @@ dest_close(struct dest *d)
 
 	LIST_FOREACH_SAFE (it, tmp, &d->ports)
 		port_close(ds, port_of(it));
+	timer_stop(&d->wake);
 	table_remove(&ds->table, &d->node);
 	list_del(&d->lru);
 	ds->count--;
@@ -60,6 +62,8 @@ dest_idle(struct dest *d)
 {
 	struct list *it, *tmp;
 
+	if (d->busy || d->flow.waiting > 0 || d->flow.outstanding > 0)
+		return false;
 	LIST_FOREACH_SAFE (it, tmp, &d->ports)
 		if (port_of(it)->peer.refs > 0)
 			return false;
@@ -74,6 +78,24 @@ dests_fini(struct dests *ds)
 	LIST_FOREACH_SAFE (it, tmp, &ds->lru)
 		dest_close(CONTAINER_OF(it, struct dest, lru));
 	table_fini(&ds->table);
+	flows_fini(&ds->flows);
+}
+
+/* Ports beyond the current one, once the rate that needed them is over. Not
+ * earlier: only after EXCHANGE_LIFETIME may another socket with the same number
+ * use the same Message IDs. */
+static void
+close_idle_ports(struct dest *d, uint64_t before)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->ports) {
+		struct port *p = port_of(it);
+
+		if (it != d->ports.next && p->used < before &&
+		    p->peer.refs == 0)
+			port_close(d->dests, p);
+	}
 }
 
 void
@@ -81,6 +103,9 @@ dests_expire(struct dests *ds, uint64_t before)
 {
 	struct list *it, *tmp;
 
+	LIST_FOREACH_SAFE (it, tmp, &ds->crowded)
+		close_idle_ports(CONTAINER_OF(it, struct dest, crowded),
+		    before);
 	LIST_FOREACH_SAFE (it, tmp, &ds->lru) {
 		struct dest *d = CONTAINER_OF(it, struct dest, lru);
 
@@ -130,6 +155,9 @@ dest_new(struct dests *ds, const struct addr *a, uint64_t hash, size_t max,
 		return NULL;
 	d->dests = ds;
 	d->addr = *a;
+	flow_init(&d->flow, &ds->flows);
+	timer_init(&d->wake, ds->conf.wake);
+	list_init(&d->crowded);
 	list_init(&d->ports);
 	list_add_tail(&ds->lru, &d->lru);
 	table_insert(&ds->table, &d->node, hash);
@@ -140,7 +168,7 @@ dest_new(struct dests *ds, const struct addr *a, uint64_t hash, size_t max,
 struct dest *
 dest_get(struct dests *ds, const struct addr *a, bool guest, uint64_t now)
 {
-	size_t max = guest ? ds->max - ds->max / 4 : ds->max;
+	size_t max = guest ? ds->conf.max - ds->conf.max / 4 : ds->conf.max;
 	uint64_t hash = siphash(&ds->key, addr_span(a));
 	struct table_node *n = table_find(&ds->table, hash);
 	struct dest *d = NULL;
@@ -185,7 +213,8 @@ port_open(struct dest *d, uint64_t now)
 		return NULL;
 	}
 	p->dest = d;
-	p->sock = ds->net->ops->connect(ds->net, &d->addr, ds->sock_ops, p);
+	p->sock = ds->conf.net->ops->connect(ds->conf.net, &d->addr,
+	    ds->conf.sock_ops, p);
 	if (p->sock == NULL) {
 		int err = errno;
 
@@ -193,10 +222,12 @@ port_open(struct dest *d, uint64_t now)
 		no_socket(d, err, now);
 		return NULL;
 	}
-	ds->net->ops->local(p->sock, &local);
-	peer_init(&p->peer, &d->addr, &local, p, ds->rnd);
+	ds->conf.net->ops->local(p->sock, &local);
+	peer_init(&p->peer, &d->addr, &local, p, ds->conf.rnd);
+	p->used = now;
 	list_add_head(&d->ports, &p->link);
-	d->nports++;
+	if (++d->nports == 2)
+		list_add_tail(&ds->crowded, &d->crowded);
 	ds->stats.opened++;
 	return p;
 }
@@ -204,13 +235,17 @@ port_open(struct dest *d, uint64_t now)
 struct port *
 dest_port(struct dest *d, uint64_t now)
 {
+	struct port *p;
+
 	if (now < d->closed_until) {
 		errno = EBUSY;
 		return NULL;
 	}
 	if (list_empty(&d->ports))
 		return port_open(d, now);
-	return port_of(d->ports.next);
+	p = port_of(d->ports.next);
+	p->used = now;
+	return p;
 }
 
 bool
@@ -219,6 +254,8 @@ dest_next_port(struct dest *d, uint64_t now)
 	struct list *it, *tmp;
 	struct port *p;
 
+	/* The most recently used ones first: the others get a chance to fall
+	 * idle and be closed. */
 	LIST_FOREACH_SAFE (it, tmp, &d->ports) {
 		p = port_of(it);
 		if (mids_open(&p->peer.mids, now)) {
@@ -227,8 +264,19 @@ dest_next_port(struct dest *d, uint64_t now)
 			return true;
 		}
 	}
-	if (d->nports < d->dests->max_ports && port_open(d, now) != NULL)
+	if (d->nports < d->dests->conf.max_ports && port_open(d, now) != NULL)
 		return true;
 	d->closed_until = now + CLOSED_MS;
 	return false;
+}
+
+void
+dests_each(struct dests *ds, void (*fn)(const struct port *, void *), void *arg)
+{
+	struct list *i, *j, *tmp, *tmp2;
+
+	LIST_FOREACH_SAFE (i, tmp, &ds->lru)
+		LIST_FOREACH_SAFE (j, tmp2,
+		    &CONTAINER_OF(i, struct dest, lru)->ports)
+			fn(port_of(j), arg);
 }

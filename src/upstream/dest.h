@@ -12,8 +12,10 @@
 #define UPSTREAM_DEST_H
 
 #include "base/table.h"
+#include "base/timer.h"
 #include "msg/peer.h"
 #include "net/net.h"
+#include "upstream/flow.h"
 
 struct dest;
 struct dests;
@@ -23,13 +25,18 @@ struct port {
 	struct dest *dest;
 	struct net_sock *sock;
 	struct peer peer;
+	uint64_t used;		/* when last the current one, ms */
 };
 
 struct dest {
 	struct table_node node;
 	struct list lru;
+	struct list crowded;	/* in the list of those with several ports */
 	struct dests *dests;
 	struct addr addr;
+	struct flow flow;
+	struct timer wake;	/* the queue may go on */
+	bool busy;		/* must not be closed now */
 	struct list ports;	/* the current one first */
 	unsigned nports;
 	uint64_t used;		/* when last sent to, or seen busy, ms */
@@ -41,23 +48,31 @@ struct dests_stats {
 	uint64_t refused;		/* no destination or port to be had */
 };
 
+struct dests_conf {
+	size_t max;		/* destinations */
+	unsigned max_ports;	/* of each */
+	size_t max_waiting;	/* requests in all queues */
+	const struct flow_conf *flow;
+	struct net *net;
+	const struct net_sock_ops *sock_ops;	/* user: the struct port */
+	timer_fn wake;		/* of dest.wake */
+	struct rand *rnd;
+};
+
 struct dests {
 	struct table table;
 	struct list lru;	/* longest unused first */
+	struct list crowded;
 	struct siphash_key key;
-	struct rand *rnd;
-	struct net *net;
-	const struct net_sock_ops *sock_ops;
-	size_t count, max;
-	unsigned max_ports;	/* per destination */
+	struct dests_conf conf;
+	struct flows flows;
+	size_t count;
 	struct dests_stats stats;
 };
 
-/* At most MAX destinations with MAX_PORTS sockets each; sockets are made with
- * SOCK_OPS and their struct port as user. */
-bool dests_init(struct dests *ds, struct net *net,
-    const struct net_sock_ops *sock_ops, struct rand *rnd, size_t max,
-    unsigned max_ports) __attribute__((warn_unused_result));
+/* Everything in CONF is borrowed. */
+bool dests_init(struct dests *ds, const struct dests_conf *conf)
+    __attribute__((warn_unused_result));
 
 /* Closes all; nothing may be under way. */
 void dests_fini(struct dests *ds);
@@ -76,7 +91,12 @@ struct port *dest_port(struct dest *d, uint64_t now);
  * another one. False when there is none to be had. */
 bool dest_next_port(struct dest *d, uint64_t now);
 
-/* Closes destinations not used since BEFORE and without anything under way. */
+/* Closes what has not been used since BEFORE and has nothing under way:
+ * destinations, and ports of those that have several. */
 void dests_expire(struct dests *ds, uint64_t before);
+
+/* Calls FN for every port there is; FN opens and closes none. */
+void dests_each(struct dests *ds, void (*fn)(const struct port *, void *),
+    void *arg);
 
 #endif

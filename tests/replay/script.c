@@ -233,6 +233,7 @@ step_count(struct script *s, struct span line)
 	    dgram_stats(server_dgram(s->world.server));
 	const struct dgram_stats *up =
 	    dgram_stats(client_dgram(s->world.client));
+	const struct flow_stats *flow = client_flow_stats(s->world.client);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -248,6 +249,7 @@ step_count(struct script *s, struct span line)
 		{ "down-retransmissions", down->retransmissions },
 		{ "up-retransmissions", up->retransmissions },
 		{ "up-unexpected", up->rx_unexpected },
+		{ "refused-flow", flow->refused },
 	};
 	struct span name = text_word(&line);
 	uint64_t want;

@@ -32,6 +32,7 @@ result(bool ok, const char *name, const char *fmt, ...)
 }
 
 static const char routes[] =
+    "[origin]\nnstart = 64\n"
     "[route 1]\npath = /o1\nto = coap://198.51.100.1\n"
     "[route 2]\npath = /o2\nto = coap://198.51.100.2\n"
     "[route 3]\npath = /o3\nto = coap://198.51.100.3\n"

@@ -81,6 +81,7 @@ build_ends(struct world *w)
 
 	w->client_conf = (struct client_conf){
 		.params = params,
+		.flow = w->conf->flow,
 		.max_ports = w->conf->max_upstream_ports,
 		.max_dests = MAX_DESTS,
 	};

@@ -149,7 +149,7 @@ def _():
 
 @test('MSG-64 MSG-51: equal tokens and Message IDs of two clients')
 def _():
-    with Origin() as origin, Proxy(route(origin)) as proxy, \
+    with Origin() as origin, Proxy(route(origin) + '[origin]\nnstart = 3\n') as proxy, \
             Client(proxy.address) as one, Client(proxy.address) as two, \
             Client(proxy.address, '127.0.0.2') as three:
         clients = (one, two, three)

@@ -494,6 +494,8 @@ def _():
     with Origin() as origin, Proxy(f'''
             [message]
             max-exchanges = 4
+            [origin]
+            nstart = 4
             [proxy]
             drain = 0s
             [route]

@@ -60,15 +60,31 @@ failed_cb(void *user, struct exchange *x, enum dgram_fail why, uint64_t now)
 	w->user = x->user;
 }
 
+static void
+progress_cb(void *user, struct exchange *x, enum dgram_progress what,
+    uint64_t now)
+{
+	struct world *w = user;
+
+	(void)x;
+	(void)now;
+	if (what == DGRAM_ACKED)
+		w->acked++;
+	else
+		w->repeated++;
+}
+
 static const struct dgram_ops server_ops = {
 	.send = send_cb,
 	.request = request_cb,
+	.progress = progress_cb,
 	.response = response_cb,
 	.failed = failed_cb,
 };
 
 static const struct dgram_ops client_ops = {
 	.send = send_cb,
+	.progress = progress_cb,
 	.response = response_cb,
 	.failed = failed_cb,
 };
@@ -197,8 +213,9 @@ ask(struct world *w, size_t i, uint8_t type)
 	struct exchange *x;
 
 	quiet(w);
-	x = dgram_request(w->d, &w->peer[i], &o, &w->user, &why, w->now);
+	x = dgram_prepare(w->d, &o, &w->user, &why);
 	ck_assert_ptr_nonnull(x);
+	ck_assert(dgram_start(w->d, x, &w->peer[i], w->now));
 	ck_assert_uint_eq(w->nout, w->seen + 1);
 	w->seen = w->nout;
 	memcpy(w->token, x->token, sizeof(w->token));

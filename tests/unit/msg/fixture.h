@@ -44,7 +44,7 @@ struct world {
 	size_t ngot;
 	/* Our own requests. */
 	uint8_t token[8];		/* of the one sent last */
-	unsigned responses, failures;
+	unsigned responses, failures, acked, repeated;
 	uint8_t code;			/* of the last response */
 	uint8_t payload[16];
 	size_t payload_len;

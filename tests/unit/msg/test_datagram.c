@@ -69,15 +69,32 @@ failed_cb(void *user, struct exchange *x, enum dgram_fail why, uint64_t at)
 	failure = why;
 }
 
+static unsigned acked, repeated;
+
+static void
+progress_cb(void *user, struct exchange *x, enum dgram_progress what,
+    uint64_t t)
+{
+	(void)user;
+	(void)t;
+	ck_assert_int_ne(x->sent.state, SENT_NEW);
+	if (what == DGRAM_ACKED)
+		acked++;
+	else
+		repeated++;
+}
+
 static const struct dgram_ops both = {
 	.send = send_cb,
 	.request = request_cb,
+	.progress = progress_cb,
 	.response = response_cb,
 	.failed = failed_cb,
 };
 
 static const struct dgram_ops client_only = {
 	.send = send_cb,
+	.progress = progress_cb,
 	.response = response_cb,
 	.failed = failed_cb,
 };
@@ -149,9 +166,15 @@ ask(uint8_t type)
 {
 	struct dgram_out o = get;
 	enum dgram_refusal why;
+	struct exchange *x;
 
 	o.type = type;
-	return dgram_request(dg, &peer, &o, &params, &why, now);
+	x = dgram_prepare(dg, &o, &params, &why);
+	if (x != NULL && !dgram_start(dg, x, &peer, now)) {
+		dgram_cancel(dg, x);
+		return NULL;
+	}
+	return x;
 }
 
 /* An answer of TYPE to the request sent as OUT[I], with the code CODE. */
@@ -447,13 +470,15 @@ END_TEST
 START_TEST(no_mid)
 {
 	enum dgram_refusal why;
+	struct exchange *x;
 
 	start(&both, 16, 1 << 20);
 	for (unsigned i = 0; i < MID_GROUPS; i++)
 		peer.mids.free_at[i] = UINT32_MAX;
-	ck_assert_ptr_null(dgram_request(dg, &peer, &get, &params, &why,
-	    now));
-	ck_assert_int_eq(why, DGRAM_NO_MID);
+	x = dgram_prepare(dg, &get, &params, &why);
+	ck_assert_ptr_nonnull(x);
+	ck_assert(!dgram_start(dg, x, &peer, now));
+	dgram_cancel(dg, x);
 	ck_assert_uint_eq(dgram_stats(dg)->no_mid, 1);
 	ck_assert_uint_eq(dgram_sent_count(dg), 0);
 	/* An answer that needs one is lost; what is piggybacked is not. */

@@ -346,10 +346,10 @@ START_TEST(test_several)
 	enum dgram_refusal why;
 
 	for (size_t i = 0; i < 3; i++) {
-		struct exchange *x = dgram_request(w.d, &w.peer[i == 1], &o,
-		    users[i], &why, w.now);
+		struct exchange *x = dgram_prepare(w.d, &o, users[i], &why);
 
 		ck_assert_ptr_nonnull(x);
+		ck_assert(dgram_start(w.d, x, &w.peer[i == 1], w.now));
 		memcpy(tokens[i], x->token, 8);
 	}
 	w.seen = w.nout;
@@ -363,7 +363,7 @@ START_TEST(test_several)
 }
 END_TEST
 
-/* Why a request with N octets of payload is not sent. */
+/* Why a request with N octets of payload is not made. */
 static enum dgram_refusal
 refusal(size_t n)
 {
@@ -372,14 +372,15 @@ refusal(size_t n)
 		.payload = { octets, n } };
 	enum dgram_refusal why;
 
-	ck_assert_ptr_null(dgram_request(w.d, &w.peer[0], &o, NULL, &why,
-	    w.now));
+	ck_assert_ptr_null(dgram_prepare(w.d, &o, NULL, &why));
 	return why;
 }
 
 /* What may be missing: exchanges, buffers, Message IDs. */
 START_TEST(test_limits)
 {
+	struct dgram_out o = { .type = COAP_CON, .code = COAP_GET };
+	enum dgram_refusal why;
 	struct exchange *x;
 
 	for (size_t i = 0; i < 4; i++)
@@ -395,13 +396,80 @@ START_TEST(test_limits)
 	ck_assert_int_eq(refusal(BUF_LARGE), DGRAM_TOO_LARGE);
 	ck_assert_uint_eq(stats()->full, 2);
 	use_up_mids(&w, 0);
-	ck_assert_int_eq(refusal(0), DGRAM_NO_MID);
+	x = dgram_prepare(w.d, &o, NULL, &why);
+	ck_assert_ptr_nonnull(x);
+	ck_assert(!dgram_start(w.d, x, &w.peer[0], w.now));
+	dgram_cancel(w.d, x);
 	ck_assert_uint_eq(stats()->full, 2);
 	ck_assert_uint_eq(stats()->no_mid, 1);
 	/* Nothing of the failures is left. */
 	ck_assert_uint_eq(dgram_sent_count(w.d), 3);
 	ck_assert_uint_eq(w.peer[0].refs, 3);
 	ask(&w, 1, COAP_CON);
+}
+END_TEST
+
+/* A prepared request is sent later, or never, or once more to another peer:
+ * with the same token and octets, under another Message ID. */
+START_TEST(test_prepared)
+{
+	struct dgram_out o = { .type = COAP_CON, .code = COAP_GET };
+	enum dgram_refusal why;
+	struct exchange *x = dgram_prepare(w.d, &o, &w.user, &why);
+	char text[] = "58 45 00 01 TT";
+
+	ck_assert_ptr_nonnull(x);
+	memcpy(w.token, x->token, 8);
+	pass(&w, 10000);
+	ck_assert_uint_eq(w.nout, 0);
+	ck_assert_uint_eq(dgram_sent_count(w.d), 0);
+	/* Nobody can answer it yet. */
+	in(&w, 0, text);
+	ck_assert_uint_eq(w.responses, 0);
+	ck_assert(dgram_start(w.d, x, &w.peer[0], w.now));
+	ck_assert_uint_eq(w.nout, ++w.seen);
+	dgram_recall(w.d, x);
+	pass(&w, 10000);
+	ck_assert_uint_eq(w.nout, w.seen);
+	ck_assert_uint_eq(w.peer[0].refs, 0);
+	ck_assert(dgram_start(w.d, x, &w.peer[1], w.now));
+	ck_assert_uint_eq(w.nout, ++w.seen);
+	/* The first peer's answer comes too late. */
+	text[10] = '2';
+	in(&w, 0, text);
+	ck_assert_uint_eq(w.responses, 0);
+	text[10] = '3';
+	in(&w, 1, text);
+	ck_assert_uint_eq(w.responses, 1);
+	ck_assert_uint_eq(dgram_sent_count(w.d), 0);
+}
+END_TEST
+
+/* One that was never sent is freed with everything else. */
+START_TEST(test_prepared_left)
+{
+	struct dgram_out o = { .type = COAP_CON, .code = COAP_GET };
+	enum dgram_refusal why;
+
+	ck_assert_ptr_nonnull(dgram_prepare(w.d, &o, NULL, &why));
+	dgram_cancel(w.d, dgram_prepare(w.d, &o, NULL, &why));
+}
+END_TEST
+
+/* MSG-67, MSG-68: the user hears of the empty ACK, once, and of every copy. */
+START_TEST(test_progress)
+{
+	ask(&w, 0, COAP_CON);
+	pass(&w, 2000);
+	out(&w, 0, "48 01 50 00 TT");
+	ck_assert_uint_eq(w.repeated, 1);
+	ck_assert_uint_eq(w.peer[0].stats.retransmissions, 1);
+	ck_assert_uint_eq(w.acked, 0);
+	in(&w, 0, "60 00 50 00");
+	in(&w, 0, "60 00 50 00");
+	ck_assert_uint_eq(w.acked, 1);
+	pass(&w, 60000);
+	ck_assert_uint_eq(w.repeated, 1);
 }
 END_TEST
 
@@ -435,9 +503,10 @@ START_TEST(test_octets)
 	enum dgram_refusal why;
 	struct exchange *x;
 
-	x = dgram_request(w.d, &w.peer[1], &o, NULL, &why, w.now);
+	x = dgram_prepare(w.d, &o, NULL, &why);
 	hex_free(opts);
 	ck_assert_ptr_nonnull(x);
+	ck_assert(dgram_start(w.d, x, &w.peer[1], w.now));
 	memcpy(w.token, x->token, 8);
 	out(&w, 1, "48 03 60 00 TT b1 74 ff 78");
 	pass(&w, 2000);
@@ -495,6 +564,9 @@ exchange_suite(void)
 	tcase_add_test(tc, test_limits);
 	tcase_add_test(tc, test_many_responses);
 	tcase_add_test(tc, test_octets);
+	tcase_add_test(tc, test_prepared);
+	tcase_add_test(tc, test_prepared_left);
+	tcase_add_test(tc, test_progress);
 	tcase_add_test(tc, test_stopped);
 	tcase_add_test(tc, test_free_in_flight);
 	suite_add_tcase(s, tc);

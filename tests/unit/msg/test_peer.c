@@ -194,6 +194,40 @@ START_TEST(limit)
 }
 END_TEST
 
+static void
+sum(const struct peer *p, void *arg)
+{
+	struct peer_stats *total = arg;
+
+	total->rx_messages += p->stats.rx_messages;
+	total->duplicates += p->stats.duplicates;
+}
+
+/* Whoever reports on endpoints sees each of them once. */
+START_TEST(each)
+{
+	struct addr local = address("192.0.2.1", 5683);
+	struct peer_stats total = { 0 };
+	struct peers ps;
+
+	ck_assert(peers_init(&ps, 4, &rnd));
+	peers_each(&ps, sum, &total);
+	ck_assert_uint_eq(total.rx_messages, 0);
+	for (uint16_t i = 1; i <= 6; i++) {
+		struct addr a = address("192.0.2.7", i);
+		struct peer *p = peers_get(&ps, &a, &local, NULL);
+
+		p->stats.rx_messages = i;
+		p->stats.duplicates = 1;
+	}
+	/* The two longest idle have left. */
+	peers_each(&ps, sum, &total);
+	ck_assert_uint_eq(total.rx_messages, 3 + 4 + 5 + 6);
+	ck_assert_uint_eq(total.duplicates, 4);
+	peers_fini(&ps);
+}
+END_TEST
+
 Suite *
 peer_suite(void)
 {
@@ -208,6 +242,7 @@ peer_suite(void)
 	tcase_add_test(tc, mids_start);
 	tcase_add_test(tc, identity);
 	tcase_add_test(tc, limit);
+	tcase_add_test(tc, each);
 	suite_add_tcase(s, tc);
 	return s;
 }

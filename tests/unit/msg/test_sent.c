@@ -34,8 +34,8 @@ start(struct sent *s)
 	struct buf *b = buf_get(bufs, 4);
 
 	ck_assert_ptr_nonnull(b);
-	sent_init(s, &peer, 1, COAP_CON, b, NOW);
-	buf_unref(b);
+	*s = (struct sent){ .type = COAP_CON, .buf = b };
+	sent_first(s, &peer, 1, NOW);
 }
 
 static void

@@ -47,6 +47,7 @@ fixture_ask(struct fixture *f, uint8_t type, uint8_t code, const char *uri,
 		.front = &front,
 		.front_ctx = out,
 		.client = &f->from,
+		.client_id = f->client_id,
 		.local = &f->to,
 		.scheme = COAP_SCHEME_COAP,
 		.msg = &m,
@@ -82,6 +83,7 @@ build_proxy(struct fixture *f)
 	ck_assert(netlist_add(&f->forward.allow_to, SPAN_LIT("any")));
 	ck_assert(netlist_add(&f->forward.deny_to, SPAN_LIT("10.0.0.0/8")));
 	f->forward.timeout_ms = TIMEOUT_MS;
+	f->forward.nstart = 64;
 	f->proxy_conf = (struct proxy_conf){
 		.name = "test",
 		.access = &f->access,
@@ -110,6 +112,7 @@ fixture_init(struct fixture *f, size_t max_dests)
 	build_proxy(f);
 	f->conf = (struct client_conf){
 		.params = &f->params,
+		.flow = { .probing_rate = 1, .queue = QUEUE_MAX },
 		.max_ports = 2,
 		.max_dests = max_dests,
 	};

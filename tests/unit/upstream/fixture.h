@@ -14,6 +14,7 @@ enum {
 	START = 1000000,	/* ms */
 	TIMEOUT_MS = 120000,	/* above MAX_TRANSMIT_WAIT */
 	OUTCOMES_MAX = 16,
+	QUEUE_MAX = 4,
 };
 
 /* What became of one request. */
@@ -36,9 +37,10 @@ struct fixture {
 	struct rules rules;
 	struct proxy_conf proxy_conf;
 	struct proxy *proxy;
-	struct client_conf conf;
+	struct client_conf conf;	/* flow: queues of QUEUE_MAX */
 	struct client *client;
 	struct addr from, to;	/* of the requests */
+	uint64_t client_id;
 	struct outcome outcomes[OUTCOMES_MAX];
 	size_t n;
 };

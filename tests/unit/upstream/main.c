@@ -2,6 +2,7 @@
 #include "unit.h"
 
 Suite *dest_suite(void);
+Suite *flow_suite(void);
 Suite *client_suite(void);
 Suite *client_errors_suite(void);
 
@@ -10,6 +11,7 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 		dest_suite,
+		flow_suite,
 		client_suite,
 		client_errors_suite,
 	};

@@ -327,6 +327,167 @@ START_TEST(idle_sockets_are_closed)
 }
 END_TEST
 
+/* PRX-105: what was begun from one port goes on from there, although another
+ * one is opened meanwhile. */
+START_TEST(exchange_stays_on_its_port)
+{
+	const struct outcome *o;
+	const struct fake_sent *again;
+	struct fixture f;
+
+	fixture_init(&f, 10);
+	o = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	fixture_exhaust(&f, fakenet_sock(&f.net, 0));
+	fixture_get(&f, COAP_NON, "coap://192.0.2.1/y");
+	ck_assert_ptr_eq(fakenet_last(&f.net)->sock, fakenet_sock(&f.net, 1));
+	fixture_pass(&f, 3000);
+	again = fakenet_last(&f.net);
+	ck_assert_ptr_eq(again->sock, fakenet_sock(&f.net, 0));
+	/* The same answer from the other port is none. */
+	fixture_empty(&f, again, COAP_ACK);
+	fixture_answer(&f, again, COAP_205);
+	ck_assert_uint_eq(o->code, COAP_205);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* ---- taking turns ---- */
+
+/* MSG-67: the second request goes when the first is acknowledged, though the
+ * answer is still to come. */
+START_TEST(queued)
+{
+	const struct outcome *first, *second;
+	struct fixture f;
+
+	fixture_init(&f, 10);
+	f.forward.nstart = 1;
+	first = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	second = fixture_ask(&f, COAP_CON, COAP_PUT, "coap://192.0.2.1/y",
+	    SPAN_LIT("on"));
+	ck_assert_uint_eq(f.net.nsent, 1);
+	ck_assert_uint_eq(client_flow_stats(f.client)->queued, 1);
+	fixture_empty(&f, fakenet_sent(&f.net, 0), COAP_ACK);
+	ck_assert_uint_eq(f.net.nsent, 2);
+	ck_assert_uint_eq(fixture_parse(fakenet_last(&f.net)).code, COAP_PUT);
+	fixture_answer(&f, fakenet_last(&f.net), COAP_204);
+	ck_assert_uint_eq(second->code, COAP_204);
+	ck_assert_uint_eq(first->replies, 0);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* MSG-69: 5.03 with Max-Age for the client with most in a full queue. */
+START_TEST(queue_full)
+{
+	const struct outcome *o[7];
+	struct fixture f;
+
+	fixture_init(&f, 10);
+	f.forward.nstart = 1;
+	for (size_t i = 0; i < 6; i++)
+		o[i] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	ck_assert_uint_eq(o[5]->code, COAP_503);
+	ck_assert_uint_ge(o[5]->max_age, 1);
+	ck_assert_uint_eq(o[4]->replies, 0);
+	f.client_id = 1;
+	o[6] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	ck_assert_uint_eq(o[6]->replies, 0);
+	ck_assert_uint_eq(o[4]->code, COAP_503);
+	ck_assert_uint_eq(client_flow_stats(f.client)->refused, 2);
+	/* Its turn comes after one of the other's. */
+	fixture_answer(&f, fakenet_last(&f.net), COAP_205);
+	fixture_answer(&f, fakenet_last(&f.net), COAP_205);
+	ck_assert_uint_eq(o[2]->replies + o[3]->replies, 0);
+	fixture_answer(&f, fakenet_last(&f.net), COAP_205);
+	ck_assert_uint_eq(o[6]->code, COAP_205);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* No Message ID when its turn comes: it is told, and so is the next. */
+START_TEST(queued_without_message_id)
+{
+	const struct outcome *o[2];
+	struct fixture f;
+
+	fixture_init(&f, 10);
+	f.conf.max_ports = 1;
+	f.forward.nstart = 1;
+	fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	fixture_exhaust(&f, fakenet_sock(&f.net, 0));
+	o[0] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/1");
+	o[1] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/2");
+	f.net.connect_errno = EMFILE;
+	fixture_answer(&f, fakenet_sent(&f.net, 0), COAP_205);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(o[i]->code, COAP_503);
+		ck_assert_uint_ge(o[i]->max_age, 1);
+	}
+	ck_assert_uint_eq(f.net.nsent, 1);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* A closed port: everybody in the queue learns of it, one by one. */
+START_TEST(queue_at_a_closed_port)
+{
+	const struct outcome *o[3];
+	struct fixture f;
+
+	fixture_init(&f, 10);
+	f.forward.nstart = 1;
+	for (size_t i = 0; i < 3; i++)
+		o[i] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_uint_eq(f.net.nsent, i + 1);
+		fixture_error(&f, fakenet_last(&f.net), ECONNREFUSED);
+		ck_assert_uint_eq(o[i]->code, COAP_502);
+	}
+	fixture_fini(&f);
+}
+END_TEST
+
+/* MSG-70: the probe of a silent server goes when it is due, without any event
+ * but time. */
+START_TEST(silent_server)
+{
+	const struct outcome *o;
+	struct fixture f;
+
+	fixture_init(&f, 10);
+	f.forward.nstart = 5;
+	f.conf.flow.probing_rate = 4;
+	fixture_get(&f, COAP_NON, "coap://192.0.2.1/x");
+	fixture_pass(&f, 10000);
+	o = fixture_get(&f, COAP_CON, "coap://192.0.2.1/y");
+	ck_assert_uint_eq(f.net.nsent, 2);
+	while (o->replies == 0)
+		fixture_pass(&f, 100);
+	ck_assert_uint_eq(o->code, COAP_504);
+	ck_assert_uint_eq(f.net.nsent, 6);
+	fixture_get(&f, COAP_NON, "coap://192.0.2.1/z");
+	ck_assert_uint_eq(f.net.nsent, 6);
+	fixture_pass(&f, 20000);
+	ck_assert_uint_eq(f.net.nsent, 7);
+	fixture_fini(&f);
+}
+END_TEST
+
+static TCase *
+turns(void)
+{
+	TCase *tc = tcase_create("turns");
+
+	tcase_add_test(tc, exchange_stays_on_its_port);
+	tcase_add_test(tc, queued);
+	tcase_add_test(tc, queue_full);
+	tcase_add_test(tc, queued_without_message_id);
+	tcase_add_test(tc, queue_at_a_closed_port);
+	tcase_add_test(tc, silent_server);
+	return tc;
+}
+
 static TCase *
 addresses(void)
 {
@@ -362,6 +523,7 @@ client_suite(void)
 	Suite *s = suite_create("client");
 
 	suite_add_tcase(s, addresses());
+	suite_add_tcase(s, turns());
 	suite_add_tcase(s, limits());
 	return s;
 }

@@ -18,15 +18,32 @@ struct rig {
 };
 
 static void
+wake_fire(struct timer *t, uint64_t now)
+{
+	(void)t;
+	(void)now;
+}
+
+static void
 rig_init(struct rig *g, size_t max, unsigned max_ports)
 {
 	static const struct net_sock_ops ops = { .error = NULL };
+	static const struct flow_conf flow = { 1, 64 };
+	struct dests_conf conf = {
+		.max = max,
+		.max_ports = max_ports,
+		.max_waiting = 64,
+		.flow = &flow,
+		.sock_ops = &ops,
+		.wake = wake_fire,
+	};
 
 	fakenet_init(&g->net);
 	rand_init_fixed(&g->rnd, 1);
 	msg_params_init(&g->params);
-	ck_assert(dests_init(&g->dests, &g->net.net, &ops, &g->rnd, max,
-	    max_ports));
+	conf.net = &g->net.net;
+	conf.rnd = &g->rnd;
+	ck_assert(dests_init(&g->dests, &conf));
 }
 
 static void
@@ -378,6 +395,93 @@ START_TEST(next_port_without_socket)
 }
 END_TEST
 
+/* PRX-105: ports that a high rate needed are closed when it is over, not while
+ * one of their exchanges is under way, and never the current one. */
+START_TEST(idle_ports_are_closed)
+{
+	uint64_t now = START, life;
+	struct port *p[4];
+	struct dest *d;
+	struct rig g;
+
+	rig_init(&g, 10, 4);
+	life = g.params.exchange_lifetime;
+	d = get(&g, 1, now);
+	for (size_t i = 0; i < 4; i++) {
+		p[i] = dest_port(d, now);
+		ck_assert_ptr_nonnull(p[i]);
+		if (i < 3) {
+			exhaust(&g, p[i], now);
+			ck_assert(dest_next_port(d, now));
+		}
+	}
+	ck_assert_uint_eq(g.net.open, 4);
+	peer_ref(&p[1]->peer);
+	now += life;
+	dests_expire(&g.dests, now - life);
+	ck_assert_uint_eq(g.net.open, 4);
+	now += 1;
+	ck_assert_ptr_eq(dest_port(get(&g, 1, now), now), p[3]);
+	dests_expire(&g.dests, now - life);
+	ck_assert_uint_eq(g.net.open, 2);
+	ck_assert_uint_eq(d->nports, 2);
+	peer_unref(&p[1]->peer);
+	dests_expire(&g.dests, now - life);
+	ck_assert_uint_eq(g.net.open, 1);
+	ck_assert_ptr_eq(dest_port(d, now), p[3]);
+	ck_assert(list_empty(&g.dests.crowded));
+	rig_fini(&g);
+}
+END_TEST
+
+/* The port that was used last is used again first. */
+START_TEST(recent_port_first)
+{
+	uint64_t now = START;
+	struct port *p[3];
+	struct dest *d;
+	struct rig g;
+
+	rig_init(&g, 10, 3);
+	d = get(&g, 1, now);
+	for (size_t i = 0; i < 3; i++) {
+		p[i] = dest_port(d, now);
+		exhaust(&g, p[i], now);
+		ck_assert(dest_next_port(d, now) == (i < 2));
+	}
+	now += g.params.exchange_lifetime + 2000;
+	ck_assert(dest_next_port(d, now));
+	ck_assert_ptr_eq(dest_port(d, now), p[2]);
+	rig_fini(&g);
+}
+END_TEST
+
+static void
+count_port(const struct port *p, void *arg)
+{
+	unsigned *n = arg;
+
+	ck_assert_uint_eq(p->peer.remote.port, 5683);
+	++*n;
+}
+
+START_TEST(every_port)
+{
+	unsigned n = 0;
+	struct rig g;
+
+	rig_init(&g, 10, 2);
+	dests_each(&g.dests, count_port, &n);
+	ck_assert_uint_eq(n, 0);
+	exhaust(&g, open_port(&g, 1, START), START);
+	ck_assert(dest_next_port(get(&g, 1, START), START));
+	open_port(&g, 2, START);
+	dests_each(&g.dests, count_port, &n);
+	ck_assert_uint_eq(n, 3);
+	rig_fini(&g);
+}
+END_TEST
+
 Suite *
 dest_suite(void)
 {
@@ -395,6 +499,9 @@ dest_suite(void)
 	tcase_add_test(tc, busy_ones_do_not_hide_idle_ones);
 	tcase_add_test(tc, errno_of_connect_passes);
 	tcase_add_test(tc, next_port_without_socket);
+	tcase_add_test(tc, idle_ports_are_closed);
+	tcase_add_test(tc, recent_port_first);
+	tcase_add_test(tc, every_port);
 	suite_add_tcase(s, tc);
 	return s;
 }
