@@ -77,6 +77,7 @@ tests_unit_msg_unit_SOURCES = $(unit_runner) \
 	tests/unit/msg/test_params.c \
 	tests/unit/msg/test_peer.c \
 	tests/unit/msg/test_received.c \
+	tests/unit/msg/test_reply.c \
 	tests/unit/msg/test_requests.c \
 	tests/unit/msg/test_sent.c
 
@@ -281,6 +282,7 @@ scenarios = \
 	tests/replay/errors.rp \
 	tests/replay/hoplimit.rp \
 	tests/replay/message.rp \
+	tests/replay/noresponse.rp \
 	tests/replay/options.rp \
 	tests/replay/reliability.rp \
 	tests/replay/reverse.rp \

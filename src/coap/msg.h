@@ -89,4 +89,30 @@ bool coap_get_uint(const struct coap_msg *m, uint16_t number, uint32_t *v);
  * 3.2). */
 uint32_t coap_uint(struct span value);
 
+/* The classes of responses in No-Response (RFC 7967 2.1). */
+enum {
+	COAP_NO_2XX = 2,
+	COAP_NO_4XX = 8,
+	COAP_NO_5XX = 16,
+	COAP_NO_ANY = COAP_NO_2XX | COAP_NO_4XX | COAP_NO_5XX,
+};
+
+/* The classes that whoever sent the request M does not want to hear of:
+ * COAP_NO_* of its No-Response, whose other bits mean nothing; 0 without
+ * one. */
+static inline uint8_t
+coap_unwanted(const struct coap_msg *m)
+{
+	if (!coap_has(m, COAP_OPT_NO_RESPONSE))
+		return 0;
+	return coap_uint(coap_find(m, COAP_OPT_NO_RESPONSE)) & COAP_NO_ANY;
+}
+
+/* Whether a response with CODE is of one of the classes UNWANTED. */
+static inline bool
+coap_is_unwanted(uint8_t unwanted, uint8_t code)
+{
+	return (unwanted & (1u << coap_code_class(code) >> 1)) != 0;
+}
+
 #endif

@@ -92,7 +92,8 @@ coap_opt_bit(uint16_t number)
 	if (number < 64)
 		return UINT64_C(1) << number;
 	return number == COAP_OPT_ECHO ? UINT64_C(1) << 0 :
-	    number == COAP_OPT_REQUEST_TAG ? UINT64_C(1) << 2 : 0;
+	    number == COAP_OPT_REQUEST_TAG ? UINT64_C(1) << 2 :
+	    number == COAP_OPT_NO_RESPONSE ? UINT64_C(1) << 10 : 0;
 }
 
 /* RFC 7252 5.4.6. */

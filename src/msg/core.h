@@ -82,7 +82,8 @@ void dgram_received_end(struct dgram *d, struct received *r,
 /* Starts the timer of the oldest received message, unless it runs. */
 void dgram_expiry_arm(struct dgram *d);
 
-/* Answers the request M with CODE and OPTS without a record of it. */
+/* Answers the request M with CODE and OPTS without a record of it, as far as it
+ * wants to hear of CODE. */
 void dgram_refuse(struct dgram *d, struct peer *p, const struct coap_msg *m,
     uint8_t code, struct span opts, uint64_t now);
 

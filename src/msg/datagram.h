@@ -52,8 +52,9 @@ struct dgram_ops {
 	/* Sends B to P through P->io; borrows B (takes a reference of its own
 	 * to keep it). */
 	void (*send)(struct peer *p, struct buf *b);
-	/* A new request, to be answered with dgram_reply() or given up with
-	 * dgram_forget(), now or later. NULL: requests are rejected. */
+	/* A new request, to be answered with dgram_reply() or
+	 * dgram_suppress() or given up with dgram_forget(), now or later.
+	 * NULL: requests are rejected. */
 	void (*request)(void *user, struct received *r,
 	    const struct coap_msg *m, uint64_t now);
 	/* X goes on; nothing may be done to it. */
@@ -111,6 +112,8 @@ void dgram_input(struct dgram *d, struct peer *p, struct span datagram,
 struct dgram_out {
 	uint8_t type;		/* requests only: CON or NON */
 	uint8_t code;
+	uint8_t unwanted;	/* answers only: the request's COAP_NO_*, for
+				 * an error that has to take OUT's place */
 	struct span opts, payload;
 };
 
@@ -120,6 +123,11 @@ struct dgram_out {
  * repetition will ask again where that is safe. */
 bool dgram_reply(struct dgram *d, struct received *r,
     const struct dgram_out *out, struct span token, uint64_t now);
+
+/* R has an answer that its sender does not want to hear (RFC 7967): a CON gets
+ * an empty ACK, unless it has one, a NON nothing. To duplicates R is answered.
+ * R must not be used afterwards. */
+void dgram_suppress(struct dgram *d, struct received *r, uint64_t now);
 
 /* R had no effect but the answer it is about to get: processing a copy of it
  * anew would do no harm. */

@@ -53,20 +53,18 @@ reply_separately(struct dgram *d, struct peer *p, uint16_t mid, struct buf *b,
 	return true;
 }
 
-/* OUT under H; what does not fit a datagram of ours with the client's token is
- * an answer that cannot be passed on. */
-static struct buf *
-build_reply(struct dgram *d, struct coap_head *h, const struct dgram_out *out)
+void
+dgram_suppress(struct dgram *d, struct received *r, uint64_t now)
 {
-	if (coap_emit_bound(h->token.n, out->opts.n, out->payload.n) <=
-	    BUF_LARGE)
-		return dgram_build(d, h, out->opts, out->payload);
-	h->code = COAP_502;
-	return dgram_build(d, h, SPAN_LIT(""), SPAN_LIT(""));
+	bool con = r->type == COAP_CON;
+
+	if (con && r->state == RECEIVED_OPEN)
+		dgram_transmit_empty(d, r->peer, COAP_ACK, r->mid);
+	dgram_received_end(d, r, con ? ANSWER_ACK : ANSWER_NONE, NULL, now);
 }
 
-bool
-dgram_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
+static bool
+send_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
     struct span token, uint64_t now)
 {
 	bool piggyback = r->type == COAP_CON && r->state == RECEIVED_OPEN;
@@ -80,7 +78,7 @@ dgram_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
 
 	if (!piggyback && !dgram_next_mid(d, r->peer, &h.mid, now))
 		goto lost;
-	b = build_reply(d, &h, out);
+	b = dgram_build(d, &h, out->opts, out->payload);
 	if (b == NULL)
 		goto lost;
 	if (h.type == COAP_CON && !reply_separately(d, r->peer, h.mid, b, now))
@@ -98,6 +96,22 @@ lost_buf:
 lost:
 	reply_lost(d, r, now);
 	return false;
+}
+
+bool
+dgram_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
+    struct span token, uint64_t now)
+{
+	static const struct dgram_out too_large = { .code = COAP_502 };
+
+	if (coap_emit_bound(token.n, out->opts.n, out->payload.n) <= BUF_LARGE)
+		return send_reply(d, r, out, token, now);
+	/* With the client's token it does not fit a datagram of ours: an answer
+	 * that cannot be passed on. */
+	if (!coap_is_unwanted(out->unwanted, too_large.code))
+		return send_reply(d, r, &too_large, token, now);
+	dgram_suppress(d, r, now);
+	return true;
 }
 
 void
@@ -124,6 +138,11 @@ dgram_refuse(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	};
 	struct buf *b;
 
+	if (coap_is_unwanted(coap_unwanted(m), code)) {
+		if (m->type == COAP_CON)
+			dgram_transmit_empty(d, p, COAP_ACK, m->mid);
+		return;
+	}
 	if (m->type == COAP_NON && !dgram_next_mid(d, p, &h.mid, now))
 		return;
 	b = dgram_build(d, &h, opts, SPAN_LIT(""));

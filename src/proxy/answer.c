@@ -23,7 +23,12 @@ request_finish(struct proxy *p, struct request *r)
 enum verdict
 answer(struct proxy *p, struct request *r, const struct reply *reply)
 {
-	r->front->reply(r, reply, p->now);
+	if (coap_is_unwanted(r->unwanted, reply->code)) {
+		p->stats.suppressed++;
+		r->front->suppress(r, p->now);
+	} else {
+		r->front->reply(r, reply, p->now);
+	}
 	request_finish(p, r);
 	return REPLIED;
 }

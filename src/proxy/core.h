@@ -47,7 +47,8 @@ enum verdict {
 	REPLIED,		/* the request is answered, and gone */
 };
 
-/* Answers R, which is gone then. REPLIED, for the stages to return. */
+/* Answers R, as far as it wants to hear the answer; it is gone then. REPLIED,
+ * for the stages to return. */
 enum verdict answer(struct proxy *p, struct request *r,
     const struct reply *reply);
 

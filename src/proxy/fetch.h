@@ -29,6 +29,8 @@ struct fetch {
 	uint8_t code;
 	bool hop_added;		/* P inserted Hop-Limit (PRX-51) */
 	bool block1;		/* the request has Block1 */
+	bool silent;		/* it wants no answer, and the origin is told
+				 * so (PRX-82): nobody can share it who does */
 	struct span opts, payload;
 	void *up;		/* the back end's own */
 	struct arena arena;

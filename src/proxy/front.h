@@ -17,6 +17,8 @@ struct front_ops {
 	/* Answers R; R->front_ctx and R->msg.token are valid. */
 	void (*reply)(struct request *r, const struct reply *reply,
 	    uint64_t now);
+	/* R has its answer, but does not want to hear it (No-Response). */
+	void (*suppress)(struct request *r, uint64_t now);
 	/* R gets no answer, and nobody has acted on it: the client may well
 	 * repeat it. */
 	void (*drop)(struct request *r, uint64_t now);

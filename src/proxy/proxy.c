@@ -269,6 +269,7 @@ fetch_new(struct proxy *p, const struct request *r)
 	f->type = message_type(r);
 	f->code = r->msg.code;
 	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);
+	f->silent = r->unwanted == COAP_NO_ANY;
 	f->payload = r->msg.payload;
 	f->up = NULL;
 	arena_init(&f->arena, ARENA_LIMIT);
@@ -384,6 +385,7 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->route = (struct route){ 0 };
 	r->fetch = NULL;
 	r->role = ROLE_REVERSE;
+	r->unwanted = coap_unwanted(in->msg);
 	r->spare = spare;
 	arena_init(&r->arena, ARENA_LIMIT);
 	return r;

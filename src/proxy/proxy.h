@@ -35,6 +35,7 @@ struct proxy_stats {
 	uint64_t local;		/* answered by the proxy itself */
 	uint64_t fetches;
 	uint64_t relayed;	/* responses of origins passed on */
+	uint64_t suppressed;	/* answers their clients did not want */
 	uint64_t bad_responses;
 	uint64_t timeouts;
 	uint64_t unreachable;

@@ -31,6 +31,7 @@ struct request {
 	struct route route;
 	struct fetch *fetch;		/* while it waits */
 	enum role role;
+	uint8_t unwanted;		/* COAP_NO_*: answers not to be sent */
 	bool spare;			/* the one that refuses when all others
 					 * are in use */
 	struct arena arena;

@@ -46,7 +46,9 @@ fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now)
 	struct request *r;
 
 	p->now = now;
-	count_failure(p, why);
+	/* PRX-82: no answer was asked for, and none has come. */
+	if (!f->silent || why != FETCH_TIMEOUT)
+		count_failure(p, why);
 	while ((r = fetch_waiter(f)) != NULL)
 		answer_failure(p, r, why);
 	fetch_free(p, f);
@@ -144,7 +146,8 @@ make_reply(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 
 /* 4.02 may be the fault of what P added: F is asked once more without it, and
  * only what comes of that counts (PRX-51). A method that is not idempotent is
- * never repeated (PRX-78). False when M is the answer after all. */
+ * never repeated (PRX-78), nor is what wants no answer (PRX-82). False when M
+ * is the answer after all. */
 static bool
 repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 {
@@ -153,7 +156,7 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 	enum upstream_send s;
 	enum fetch_fail why;
 
-	if (!f->hop_added || !coap_method_idempotent(f->code) ||
+	if (!f->hop_added || f->silent || !coap_method_idempotent(f->code) ||
 	    coap_parse(&m, sent) != COAP_PARSE_OK ||
 	    !rewrite_without_hop_limit(&m, &w))
 		return false;

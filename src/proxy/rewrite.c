@@ -209,6 +209,15 @@ copy_path_segment(struct merge *g, const struct coap_opt_iter *it)
 		copy_opt(g, it);
 }
 
+/* One that leaves some classes to be answered is not passed on: P would not
+ * know whether the origin has nothing to say or is gone (PRX-82). */
+static void
+copy_no_response(struct merge *g, const struct coap_opt_iter *it)
+{
+	if ((coap_uint(it->value) & COAP_NO_ANY) == COAP_NO_ANY)
+		copy_opt(g, it);
+}
+
 static void
 merge_opt(struct merge *g, const struct coap_opt_iter *it)
 {
@@ -230,6 +239,9 @@ merge_opt(struct merge *g, const struct coap_opt_iter *it)
 		return;		/* made anew, where wanted */
 	case COAP_OPT_OBSERVE:
 		return;		/* answered as a plain GET (OBS-08) */
+	case COAP_OPT_NO_RESPONSE:
+		copy_no_response(g, it);
+		return;
 	default:
 		copy_opt(g, it);
 	}

@@ -24,6 +24,16 @@ struct server {
 	struct server_stats stats;
 };
 
+/* What nobody but us has seen has no effect to protect. */
+static void
+note_harmless(const struct request *req)
+{
+	struct received *r = req->front_ctx;
+
+	if (req->fetch == NULL)
+		dgram_harmless(r->dgram, r);
+}
+
 static void
 front_reply(struct request *req, const struct reply *reply, uint64_t now)
 {
@@ -32,12 +42,20 @@ front_reply(struct request *req, const struct reply *reply, uint64_t now)
 		.code = reply->code,
 		.opts = reply->opts,
 		.payload = reply->payload,
+		.unwanted = req->unwanted,
 	};
 
-	/* Nobody but us has seen it: there is no effect to protect. */
-	if (req->fetch == NULL)
-		dgram_harmless(r->dgram, r);
+	note_harmless(req);
 	dgram_reply(r->dgram, r, &out, req->msg.token, now);
+}
+
+static void
+front_suppress(struct request *req, uint64_t now)
+{
+	struct received *r = req->front_ctx;
+
+	note_harmless(req);
+	dgram_suppress(r->dgram, r, now);
 }
 
 static void
@@ -51,6 +69,7 @@ front_drop(struct request *req, uint64_t now)
 
 static const struct front_ops server_front = {
 	.reply = front_reply,
+	.suppress = front_suppress,
 	.drop = front_drop,
 };
 
@@ -84,7 +103,10 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 	if (m->token.n > COAP_TOKEN_MAX) {
 		static const struct dgram_out too_long = { .code = COAP_400 };
 
-		dgram_reply(s->dgram, r, &too_long, m->token, now);
+		if (coap_is_unwanted(coap_unwanted(m), COAP_400))
+			dgram_suppress(s->dgram, r, now);
+		else
+			dgram_reply(s->dgram, r, &too_long, m->token, now);
 		return;
 	}
 	proxy_handle(s->proxy, &in, now);

@@ -244,6 +244,8 @@ step_count(struct script *s, struct span line)
 		{ "hop-limit", p->hop_limit },
 		{ "full", p->full },
 		{ "local", p->local },
+		{ "suppressed", p->suppressed },
+		{ "timeouts", p->timeouts },
 		{ "pings", down->rx_pings },
 		{ "malformed", down->rx_malformed },
 		{ "down-retransmissions", down->retransmissions },

@@ -36,7 +36,9 @@ static const struct {
 	{ "40 01 00 01 d1 01 28", "CON GET mid=0x0001 opt14=28" },
 	{ "40 01 00 01 c1 28 01 29",
 	    "CON GET mid=0x0001 Content-Format=40 opt12=29" },
-	{ "40 01 00 01 d1 f5 02", "CON GET mid=0x0001 opt258=02" },
+	{ "40 01 00 01 d1 f5 02 01 08",
+	    "CON GET mid=0x0001 No-Response=2 opt258=08" },
+	{ "40 01 00 01 d0 06", "CON GET mid=0x0001 opt19=" },
 };
 
 START_TEST(test_lines)

@@ -457,6 +457,48 @@ START_TEST(test_no_options)
 }
 END_TEST
 
+/* PRX-80, PRX-81: what No-Response says, and to which codes it speaks. */
+START_TEST(test_unwanted)
+{
+	static const struct {
+		const char *opts;
+		uint8_t want;
+	} rows[] = {
+		{ "", 0 },
+		{ "d0 f5", 0 },
+		{ "d1 f5 00", 0 },
+		{ "d1 f5 02", COAP_NO_2XX },
+		{ "d1 f5 08", COAP_NO_4XX },
+		{ "d1 f5 10", COAP_NO_5XX },
+		{ "d1 f5 1a", COAP_NO_ANY },
+		{ "d1 f5 ff", COAP_NO_ANY },
+		{ "d1 f5 e5", 0 },
+		/* A wrong length; the first of two. */
+		{ "d2 f5 00 1a", 0 },
+		{ "d1 f5 02 01 08", COAP_NO_2XX },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct coap_msg m = { .code = COAP_POST };
+		struct span opts = hex_dup(rows[i].opts);
+
+		ck_assert(coap_parse_opts(&m, opts));
+		ck_assert_msg(coap_unwanted(&m) == rows[i].want, "%s",
+		    rows[i].opts);
+		hex_free(opts);
+	}
+	for (unsigned code = 0; code <= UINT8_MAX; code++) {
+		unsigned class = code >> 5;
+		uint8_t c = (uint8_t)code;
+
+		ck_assert(!coap_is_unwanted(0, c));
+		ck_assert(coap_is_unwanted(COAP_NO_2XX, c) == (class == 2));
+		ck_assert(coap_is_unwanted(COAP_NO_4XX, c) == (class == 4));
+		ck_assert(coap_is_unwanted(COAP_NO_5XX, c) == (class == 5));
+	}
+}
+END_TEST
+
 Suite *msg_suite(void);
 
 Suite *
@@ -478,6 +520,7 @@ msg_suite(void)
 	tcase_add_test(tc, test_uint);
 	tcase_add_test(tc, test_parse_opts);
 	tcase_add_test(tc, test_no_options);
+	tcase_add_test(tc, test_unwanted);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -76,7 +76,7 @@ static const struct {
 	{ { 252, "Echo", COAP_F_OPAQUE, 1, 40,
 	    0, COAP_IN_BOTH, COAP_DUTY_FORWARD }, "N" },
 	{ { 258, "No-Response", COAP_F_UINT, 0, 1,
-	    0, COAP_IN_REQ, COAP_DUTY_NONE }, "U" },
+	    0, COAP_IN_REQ, COAP_DUTY_HOP }, "U" },
 	{ { 292, "Request-Tag", COAP_F_OPAQUE, 0, 8,
 	    COAP_IN_REQ, COAP_IN_REQ, COAP_DUTY_FORWARD }, "" },
 	{ { 2049, "OCF-Accept-Content-Format-Version", COAP_F_UINT, 2, 2,

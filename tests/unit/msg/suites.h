@@ -11,5 +11,6 @@ Suite *sent_suite(void);
 Suite *datagram_suite(void);
 Suite *exchange_suite(void);
 Suite *requests_suite(void);
+Suite *reply_suite(void);
 
 #endif

@@ -499,7 +499,8 @@ END_TEST
 START_TEST(test_octets)
 {
 	struct span opts = hex_dup("b1 74");
-	struct dgram_out o = { COAP_CON, COAP_PUT, opts, SPAN_LIT("x") };
+	struct dgram_out o = { .type = COAP_CON, .code = COAP_PUT,
+		.opts = opts, .payload = SPAN_LIT("x") };
 	enum dgram_refusal why;
 	struct exchange *x;
 

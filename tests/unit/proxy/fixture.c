@@ -178,6 +178,15 @@ note_reply(struct request *r, const struct reply *reply, uint64_t now)
 }
 
 static void
+note_suppress(struct request *r, uint64_t now)
+{
+	struct stand *s = r->front_ctx;
+
+	(void)now;
+	s->suppressed++;
+}
+
+static void
 note_drop(struct request *r, uint64_t now)
 {
 	struct stand *s = r->front_ctx;
@@ -188,6 +197,7 @@ note_drop(struct request *r, uint64_t now)
 
 static const struct front_ops note_front = {
 	.reply = note_reply,
+	.suppress = note_suppress,
 	.drop = note_drop,
 };
 

@@ -49,7 +49,7 @@ struct stand {
 	size_t noctets;
 	unsigned sends, cancels;
 	/* What the client got. */
-	unsigned replies, drops;
+	unsigned replies, suppressed, drops;
 	char reply[512];
 	struct span token;
 	struct addr client, local;

@@ -125,6 +125,45 @@ START_TEST(no_repeat)
 }
 END_TEST
 
+/* PRX-82: where no answer is wanted none is missed, and nothing asked again;
+ * other failures are counted as ever. */
+START_TEST(silent)
+{
+	static const char request[] = "CON PUT "
+	    "Proxy-Uri=\"coap://192.0.2.9/\" No-Response=26";
+	const struct proxy_stats *stats;
+	struct stand s;
+
+	stand_init(&s);
+	stand_start(&s);
+	stats = proxy_stats(s.proxy);
+	stand_ask(&s, request, 2000);
+	ck_assert_str_eq(s.request, "CON PUT Hop-Limit=16 No-Response=26");
+	timers_run(&s.timers, 2000 + s.forward.timeout_ms - 1);
+	ck_assert_uint_eq(s.suppressed, 0);
+	timers_run(&s.timers, 2000 + s.forward.timeout_ms);
+	ck_assert_uint_eq(s.suppressed, 1);
+	ck_assert_uint_eq(s.cancels, 1);
+	ck_assert_uint_eq(stats->timeouts, 0);
+	stand_ask(&s, request, 100000);
+	ck_assert(stand_answer(&s, "ACK 4.02", 100100));
+	ck_assert_uint_eq(s.sends, 2);
+	ck_assert_uint_eq(s.suppressed, 2);
+	stand_ask(&s, request, 200000);
+	fetch_failed(s.sent, FETCH_RESET, 200100);
+	ck_assert_uint_eq(stats->unreachable, 1);
+	ck_assert_uint_eq(s.suppressed, 3);
+	/* One that leaves some to be told is like any other. */
+	stand_ask(&s, "CON PUT "
+	    "Proxy-Uri=\"coap://192.0.2.9/\" No-Response=18", 300000);
+	fetch_failed(s.sent, FETCH_TIMEOUT, 300100);
+	ck_assert_uint_eq(stats->timeouts, 1);
+	ck_assert_uint_eq(s.suppressed, 4);
+	ck_assert_uint_eq(s.replies, 0);
+	stand_fini(&s);
+}
+END_TEST
+
 /* PRX-02, PRX-03, PRX-94, ATK-18: each address, before anything is sent. */
 START_TEST(check)
 {
@@ -177,6 +216,7 @@ respond_suite(void)
 	tcase_add_test(tc, responses);
 	tcase_add_test(tc, repeat);
 	tcase_add_test(tc, no_repeat);
+	tcase_add_test(tc, silent);
 	tcase_add_test(tc, check);
 	suite_add_tcase(s, tc);
 	return s;

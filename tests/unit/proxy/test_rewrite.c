@@ -133,6 +133,16 @@ START_TEST(request)
 			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
 			"Uri-Path=\"y\" Hop-Limit=7 Proxy-Scheme=\"coap\" "
 			"Request-Tag=0102" },
+		/* PRX-80, PRX-82: No-Response that leaves something to be
+		 * answered is ours; the other one goes along as it came. */
+		{ "CON GET No-Response=18", false,
+			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Hop-Limit=7 Proxy-Scheme=\"coap\" "
+			"Request-Tag=0102" },
+		{ "CON GET No-Response=251", false,
+			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "
+			"Uri-Path=\"y\" Hop-Limit=7 Proxy-Scheme=\"coap\" "
+			"No-Response=251 Request-Tag=0102" },
 		/* MSG-18: a second one is unknown, and safe. */
 		{ "CON GET Hop-Limit=9 Hop-Limit=8", false,
 			"GET Uri-Host=\"h\" Uri-Port=9 Uri-Path=\"x\" "

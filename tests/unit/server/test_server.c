@@ -297,6 +297,78 @@ START_TEST(long_tokens)
 }
 END_TEST
 
+/* A POST with No-Response V, a token of TOKEN octets, arrives on socket 0. */
+static void
+post_quietly(struct rig *g, uint8_t type, uint16_t mid, size_t token,
+    uint8_t v)
+{
+	uint8_t octets[512], t[300] = { 0 }, opt[] = { 0xd1, 0xf5, v };
+	struct coap_head h = { type, COAP_POST, mid, { t, token } };
+
+	server_sock_ops.input(g->sock[0]->user, &g->client, &g->local,
+	    span_make(octets, coap_emit(octets, sizeof(octets), &h,
+		span_make(opt, sizeof(opt)), SPAN_LIT(""))), false,
+	    g->timers.now);
+}
+
+/* PRX-80: what the proxy suppresses ends in an empty ACK or in silence, once
+ * and for all copies; so does a token that is too long. */
+START_TEST(unwanted_answers)
+{
+	struct rig g;
+
+	rig_init(&g);
+	for (size_t token = 4; token <= 65; token += 61) {
+		uint16_t mid = (uint16_t)(0x100 * token);
+		size_t sent = g.net.nsent;
+
+		for (unsigned copy = 1; copy <= 2; copy++) {
+			g.fetch = NULL;
+			post_quietly(&g, COAP_CON, mid, token, COAP_NO_ANY);
+			ck_assert((g.fetch != NULL) ==
+			    (copy == 1 && token == 4));
+			if (g.fetch != NULL)
+				fetch_failed(g.fetch, FETCH_RESET, START);
+			ck_assert_uint_eq(g.net.nsent, sent + copy);
+			ck_assert_uint_eq(last(&g, 0).type, COAP_ACK);
+			ck_assert_uint_eq(last(&g, 0).code, COAP_EMPTY);
+			ck_assert_uint_eq(last(&g, 0).mid, mid);
+			g.fetch = NULL;
+			post_quietly(&g, COAP_NON, (uint16_t)(mid + 1), token,
+			    COAP_NO_ANY);
+			if (g.fetch != NULL)
+				fetch_failed(g.fetch, FETCH_RESET, START);
+			ck_assert_uint_eq(g.net.nsent, sent + copy);
+		}
+		post_quietly(&g, COAP_CON, (uint16_t)(mid + 2), 65,
+		    COAP_NO_2XX);
+		ck_assert_uint_eq(last(&g, 0).code, COAP_400);
+	}
+	ck_assert_uint_eq(proxy_stats(g.proxy)->suppressed, 2);
+	ck_assert_uint_eq(proxy_stats(g.proxy)->requests, 2);
+	rig_fini(&g);
+}
+END_TEST
+
+/* A POST that was refused before anybody saw it gives its lasting record back,
+ * whether it was told so or not (MSG-66). */
+START_TEST(refused_quietly)
+{
+	struct rig g;
+
+	rig_init(&g);
+	netlist_fini(&g.access[0].allow_from);
+	g.access[0].allow_from = (struct netlist){ 0 };
+	for (uint16_t i = 0; i < 2 * g.params.max_exchanges; i++) {
+		post_quietly(&g, COAP_CON, i, 4, COAP_NO_4XX);
+		ck_assert_uint_eq(last(&g, 0).code, COAP_EMPTY);
+	}
+	ck_assert_uint_eq(proxy_stats(g.proxy)->refused,
+	    2 * g.params.max_exchanges);
+	rig_fini(&g);
+}
+END_TEST
+
 /* PRX-104: at once, for a duplicate, for the empty ACK and for a separate
  * response with its repetitions: always from where the request came to. */
 START_TEST(reply_leaves_from_where_it_was_asked)
@@ -426,6 +498,8 @@ server_suite(void)
 	tcase_add_test(tc, multicast_is_dropped);
 	tcase_add_test(tc, port_zero_is_dropped);
 	tcase_add_test(tc, long_tokens);
+	tcase_add_test(tc, unwanted_answers);
+	tcase_add_test(tc, refused_quietly);
 	tcase_add_test(tc, reply_leaves_from_where_it_was_asked);
 	tcase_add_test(tc, listeners_are_apart);
 	tcase_add_test(tc, access_is_by_listener);
