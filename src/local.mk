@@ -55,6 +55,7 @@ src_libnet_a_SOURCES = \
 src_libproxy_a_SOURCES = \
 	src/proxy/admit.c src/proxy/admit.h \
 	src/proxy/answer.c \
+	src/proxy/backoff.c src/proxy/backoff.h \
 	src/proxy/classify.c src/proxy/classify.h \
 	src/proxy/core.h \
 	src/proxy/fetch.c src/proxy/fetch.h \

@@ -106,6 +106,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/suites.h \
 	tests/unit/proxy/test_admit.c \
 	tests/unit/proxy/test_answer.c \
+	tests/unit/proxy/test_backoff.c \
 	tests/unit/proxy/test_classify.c \
 	tests/unit/proxy/test_fetch.c \
 	tests/unit/proxy/test_limit.c \
@@ -275,6 +276,7 @@ tests_replay_soak_SOURCES = $(world_sources) \
 tests_replay_soak_LDADD = $(link_conf)
 
 scenarios = \
+	tests/replay/backoff.rp \
 	tests/replay/blocks.rp \
 	tests/replay/congestion.rp \
 	tests/replay/dispatch.rp \

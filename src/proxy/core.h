@@ -8,6 +8,7 @@
 #define PROXY_CORE_H
 
 #include "base/pool.h"
+#include "proxy/backoff.h"
 #include "proxy/fetch.h"
 #include "proxy/proxy.h"
 #include "proxy/redirect.h"
@@ -28,6 +29,7 @@ struct proxy {
 	struct pool requests, fetches;
 	struct list waiting;		/* fetches under way */
 	struct limits limits;		/* clients, by how often they ask */
+	struct backoff backoff;		/* origins that asked for patience */
 	struct request spare;
 	struct siphash_key tag_key;
 	uint64_t etag;			/* of our own resources */

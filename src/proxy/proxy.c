@@ -330,6 +330,30 @@ send_fetch(struct proxy *p, struct request *r, struct fetch *f)
 	return answer_failure(p, r, why);
 }
 
+/* MSG-74: whether an answer to F's request, as it is in scratch, is kept from
+ * before. Then it is the *REPLY. */
+static bool
+held_back(struct proxy *p, const struct fetch *f, struct reply *reply)
+{
+	struct coap_msg m = { .code = f->code, .payload = f->payload };
+	struct writer w = writer_make(p->text, sizeof(p->text));
+
+	return coap_parse_opts(&m, f->opts) &&
+	    backoff_find(&p->backoff, &m, &f->route.hop, &w, reply, p->now);
+}
+
+static enum verdict
+ask_origin(struct proxy *p, struct request *r, struct fetch *f)
+{
+	struct reply reply;
+
+	if (!backoff_any(&p->backoff) || !held_back(p, f, &reply))
+		return send_fetch(p, r, f);
+	fetch_free(p, f);
+	p->stats.held_back++;
+	return answer(p, r, &reply);
+}
+
 static enum verdict
 stage_fetch(struct proxy *p, struct request *r)
 {
@@ -345,7 +369,7 @@ stage_fetch(struct proxy *p, struct request *r)
 		return answer_full(p, r);
 	switch (fetch_write(p, f, r, hop_limit < 0 ? 0 : (uint8_t)hop_limit)) {
 	case REWRITE_OK:
-		return send_fetch(p, r, f);
+		return ask_origin(p, r, f);
 	case REWRITE_BAD_PATH:
 		fetch_free(p, f);
 		return answer_error(p, r, COAP_402, "bad Uri-Path");
@@ -418,14 +442,19 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 	p->timers = timers;
 	p->tag_key = rand_key(rnd);
 	p->etag = rand_u64(rnd);
-	if (!limits_init(&p->limits, conf->max_clients, rnd)) {
-		free(p);
-		return NULL;
-	}
+	if (!limits_init(&p->limits, conf->max_clients, rnd))
+		goto err0;
+	if (!backoff_init(&p->backoff, timers, rnd))
+		goto err1;
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
+err1:
+	limits_fini(&p->limits);
+err0:
+	free(p);
+	return NULL;
 }
 
 void
@@ -457,6 +486,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	backoff_fini(&p->backoff);
 	limits_fini(&p->limits);
 	pool_fini(&p->requests);
 	pool_fini(&p->fetches);

@@ -33,6 +33,7 @@ struct proxy_stats {
 	uint64_t refused;	/* by a list: 4.03, 5.05 */
 	uint64_t rate_limited;	/* 4.29, or silence */
 	uint64_t local;		/* answered by the proxy itself */
+	uint64_t held_back;	/* by a 4.29 or 5.03 of the origin before */
 	uint64_t fetches;
 	uint64_t relayed;	/* responses of origins passed on */
 	uint64_t suppressed;	/* answers their clients did not want */

@@ -173,6 +173,17 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 	return true;
 }
 
+/* MSG-74: M says when F may be asked for again, at the earliest. */
+static void
+hold_back(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
+    struct span sent)
+{
+	struct coap_msg request;
+
+	if (coap_parse(&request, sent) == COAP_PARSE_OK)
+		backoff_note(&p->backoff, &request, &f->route.hop, m, p->now);
+}
+
 bool
 fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
     uint64_t now)
@@ -188,6 +199,8 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 		fetch_failed(f, FETCH_BAD_RESPONSE, now);
 		return false;
 	}
+	if (m->code == COAP_429 || m->code == COAP_503)
+		hold_back(p, f, m, sent);
 	p->stats.relayed++;
 	while ((r = fetch_waiter(f)) != NULL)
 		answer(p, r, &reply);

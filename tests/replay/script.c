@@ -244,6 +244,7 @@ step_count(struct script *s, struct span line)
 		{ "hop-limit", p->hop_limit },
 		{ "full", p->full },
 		{ "local", p->local },
+		{ "held-back", p->held_back },
 		{ "suppressed", p->suppressed },
 		{ "timeouts", p->timeouts },
 		{ "pings", down->rx_pings },
