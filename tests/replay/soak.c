@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "proxy/backoff.h"
 
 static unsigned run, failed;
 
@@ -256,6 +257,166 @@ test_mids(void)
 	free(m);
 }
 
+/* ---- too many requests ---- */
+
+struct flood_run {
+	struct world world;
+	struct addr proxy, flooder, other;
+	uint8_t origin_says;	/* a code */
+	uint32_t asked;		/* requests so far, in their tokens */
+	unsigned fetched;	/* requests at the origin */
+	unsigned told, refused;	/* answers to the flooder; 4.29 among them */
+	unsigned served;	/* 2.05 for the other client */
+};
+
+static void
+flood_init(struct flood_run *f, const char *conf, uint8_t origin_says)
+{
+	*f = (struct flood_run){ .origin_says = origin_says };
+	if (!world_init(&f->world, "flood", conf, 71))
+		exit(EXIT_FAILURE);
+	f->proxy = f->world.self.host[0];
+	f->proxy.port = 5683;
+	addr_parse_ip(&f->flooder, SPAN_LIT("192.0.2.101"), false);
+	addr_parse_ip(&f->other, SPAN_LIT("192.0.2.102"), false);
+	f->flooder.port = f->other.port = 40000;
+}
+
+static void
+flood_answer(struct flood_run *f, const struct packet *p,
+    const struct coap_msg *req)
+{
+	uint8_t out[64];
+	struct coap_head h = { req->type == COAP_CON ? COAP_ACK : COAP_NON,
+		f->origin_says, req->mid, req->token };
+	size_t n = coap_emit(out, sizeof(out), &h, SPAN_LIT(""), SPAN_LIT(""));
+
+	f->fetched++;
+	world_input(&f->world, &p->to, &p->from, span_make(out, n));
+}
+
+static void
+flood_take(struct flood_run *f)
+{
+	struct packet *p;
+	struct coap_msg m;
+
+	while ((p = world_take(&f->world)) != NULL) {
+		if (coap_parse(&m, span_make(p->octets, p->n)) !=
+		    COAP_PARSE_OK)
+			exit(EXIT_FAILURE);
+		if (coap_code_kind(m.code) == COAP_KIND_REQUEST) {
+			flood_answer(f, p, &m);
+		} else if (addr_ip_eq(&p->to, &f->flooder)) {
+			f->told++;
+			f->refused += m.code == COAP_429;
+		} else {
+			f->served += m.code == COAP_205;
+		}
+		free(p);
+	}
+}
+
+/* A GET, no two of them alike; each for a path of its own, or all for one. */
+static void
+flood_ask(struct flood_run *f, const struct addr *from, uint8_t type,
+    bool own_path)
+{
+	uint32_t id = f->asked++;
+	uint8_t out[64], path[5] = { 0xb4 };
+	struct coap_head h = { type, COAP_GET, (uint16_t)id,
+		span_make(&id, sizeof(id)) };
+
+	if (own_path)
+		memcpy(path + 1, &id, sizeof(id));
+	world_input(&f->world, from, &f->proxy, span_make(out,
+	    coap_emit(out, sizeof(out), &h, span_make(path, sizeof(path)),
+		SPAN_LIT(""))));
+	flood_take(f);
+}
+
+static void
+flood_until(struct flood_run *f, uint64_t when)
+{
+	while (f->world.now < when) {
+		world_step(&f->world, when);
+		flood_take(f);
+	}
+}
+
+/* MSG-71, PRX-46: 10000 requests a second for 10 s from one client, with
+ * rate-limit: as many answers as it allows and 4.29 once a second, whatever the
+ * type and port; another client that asks ten times a second does not notice. */
+static void
+test_flood(uint8_t type, bool many_ports, const char *name)
+{
+	enum { SECONDS = 10, PER_MS = 10, RATE = 50, BURST = 100 };
+	struct flood_run f;
+	uint64_t began;
+
+	flood_init(&f, "[listen main]\nbind = coap://*:5683\n"
+	    "rate-limit = 50/s burst 100\n"
+	    "[route all]\nto = coap://198.51.100.1\n", COAP_205);
+	began = f.world.now;
+	for (unsigned ms = 0; ms < SECONDS * 1000; ms++) {
+		flood_until(&f, began + ms);
+		for (unsigned i = 0; i < PER_MS; i++) {
+			if (many_ports)
+				f.flooder.port = (uint16_t)(1024 + f.asked %
+				    10000);
+			flood_ask(&f, &f.flooder, type, false);
+		}
+		if (ms % 100 == 0)
+			flood_ask(&f, &f.other, type, false);
+	}
+	flood_until(&f, f.world.now + 600000);
+	result(f.told - f.refused >= BURST + RATE * (SECONDS - 1) &&
+	    f.told - f.refused <= BURST + RATE * SECONDS &&
+	    f.refused >= SECONDS - 1 && f.refused <= SECONDS &&
+	    f.served == 10 * SECONDS &&
+	    f.fetched == f.told - f.refused + f.served &&
+	    world_idle(&f.world), name,
+	    "asked %u, told %u, of them 4.29 %u, the other client served %u "
+	    "times %s", f.asked, f.told, f.refused, f.served, f.world.why);
+	world_fini(&f.world);
+}
+
+/* MSG-74: more requests than there is room to remember that the origin is
+ * busy: those remembered go no further, the oldest are asked again. */
+static void
+test_patience(void)
+{
+	enum { COUNT = BACKOFF_ENTRIES + 100 };
+	struct flood_run f;
+	unsigned first;
+
+	flood_init(&f, "[route all]\nto = coap://198.51.100.1\n", COAP_503);
+	for (unsigned i = 0; i < COUNT; i++)
+		flood_ask(&f, &f.flooder, COAP_CON, true);
+	first = f.fetched;
+	f.asked = COUNT - BACKOFF_ENTRIES;
+	while (f.asked < COUNT)
+		flood_ask(&f, &f.other, COAP_CON, true);
+	result(first == COUNT && f.fetched == COUNT && f.told == COUNT &&
+	    proxy_stats(f.world.proxy)->held_back == BACKOFF_ENTRIES,
+	    "MSG-74 a busy origin: as many requests kept back as there is room",
+	    "asked the origin %u times, then %u", first, f.fetched - first);
+	f.asked = 0;
+	flood_ask(&f, &f.other, COAP_CON, true);
+	result(f.fetched == COUNT + 1, "MSG-74 ... the oldest is asked again",
+	    "asked the origin %u times", f.fetched);
+	f.origin_says = COAP_205;
+	flood_until(&f, f.world.now + 60000);
+	f.asked = COUNT - BACKOFF_ENTRIES;
+	while (f.asked < COUNT)
+		flood_ask(&f, &f.other, COAP_NON, true);
+	flood_until(&f, f.world.now + 600000);
+	result(f.served == BACKOFF_ENTRIES && world_idle(&f.world),
+	    "MSG-74 ... and all of them when its time is up", "served %u %s",
+	    f.served, f.world.why);
+	world_fini(&f.world);
+}
+
 /* ---- chance ---- */
 
 struct start {
@@ -325,6 +486,13 @@ main(void)
 		test_lossy(seed);
 	test_small_tables();
 	test_mids();
+	test_flood(COAP_NON, false,
+	    "MSG-71 a flood of NON: bounded output, others are served");
+	test_flood(COAP_CON, false,
+	    "MSG-71 a flood of CON: bounded output, others are served");
+	test_flood(COAP_CON, true,
+	    "MSG-71 ... from many ports: they do not count");
+	test_patience();
 	test_starts();
 	printf("1..%u\n", run);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
