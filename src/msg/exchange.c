@@ -90,6 +90,29 @@ dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
 	dgram_sent_free(d, s);
 }
 
+/* What a response says of its freshness was true when its first copy went out:
+ * it is brought up to date (RFC 7252 5.10.5). Its length stays, so that nothing
+ * behind it moves. */
+static void
+age(struct sent *s, uint64_t now)
+{
+	uint32_t elapsed = (uint32_t)((now - s->first + 999) / 1000);
+	struct coap_msg m;
+	struct span v;
+	uint32_t left;
+	uint8_t *at;
+
+	if (coap_parse(&m, buf_span(s->buf)) != COAP_PARSE_OK ||
+	    !coap_get(&m, COAP_OPT_MAX_AGE, &v))
+		return;
+	at = s->buf->data + (v.p - s->buf->data);
+	left = coap_uint(v);
+	left -= left < elapsed - s->aged ? left : elapsed - s->aged;
+	s->aged = elapsed;
+	for (size_t i = v.n; i-- > 0; left >>= 8)
+		at[i] = (uint8_t)left;
+}
+
 static void
 sent_fire(struct timer *t, uint64_t now)
 {
@@ -104,6 +127,8 @@ sent_fire(struct timer *t, uint64_t now)
 		if (s->request)
 			d->ops->progress(d->user, exchange_of(s),
 			    DGRAM_REPEATED, now);
+		else
+			age(s, now);
 		dgram_transmit(d, s->peer, s->buf);
 		timer_start(d->timers, t, next);
 		return;

@@ -9,6 +9,7 @@ sent_first(struct sent *s, struct peer *p, uint16_t mid, uint64_t now)
 	s->peer = p;
 	s->first = now;
 	s->timeout = 0;
+	s->aged = 0;
 	s->mid = mid;
 	s->state = SENT_WAIT_ACK;
 	s->copies = 1;

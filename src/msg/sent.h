@@ -31,6 +31,7 @@ struct sent {
 	struct buf *buf;
 	uint64_t first;		/* when the first copy went out */
 	uint32_t timeout;	/* ms between the last copy and the next */
+	uint32_t aged;		/* seconds taken off its Max-Age so far */
 	uint16_t mid;
 	uint8_t type, state, copies;
 	bool request;		/* embedded in a struct exchange */
