@@ -32,7 +32,8 @@ struct fetch {
 	bool silent;		/* it wants no answer, and the origin is told
 				 * so (PRX-82): nobody can share it who does */
 	struct span opts, payload;
-	void *up;		/* the back end's own */
+	void *up;		/* the back end's own, */
+	uint64_t up_port;	/* and where its last request went out from */
 	struct arena arena;
 };
 

@@ -272,6 +272,7 @@ fetch_new(struct proxy *p, const struct request *r)
 	f->silent = r->unwanted == COAP_NO_ANY;
 	f->payload = r->msg.payload;
 	f->up = NULL;
+	f->up_port = 0;
 	arena_init(&f->arena, ARENA_LIMIT);
 	return f;
 }

@@ -115,22 +115,22 @@ static bool
 call_start(struct client *c, struct call *call, struct dest *d,
     enum fetch_fail *why, uint64_t now)
 {
+	struct fetch *f = call->fetch;
 	struct port *port;
 	uint64_t expected;
 
-	for (;;) {
+	/* One transfer, one port (PRX-105). */
+	port = f->up_port == 0 ? NULL : dest_port_again(d, f->up_port, now);
+	if (port == NULL)
 		port = dest_port(d, now);
-		if (port == NULL) {
-			*why = no_socket(c, errno);
-			return false;
-		}
-		if (dgram_start(c->dgram, call->x, &port->peer, now))
-			break;
-		if (!dest_next_port(d, now)) {
-			*why = no_socket(c, EBUSY);
-			return false;
-		}
+	while (port != NULL &&
+	    !dgram_start(c->dgram, call->x, &port->peer, now))
+		port = dest_next_port(d, now) ? dest_port(d, now) : NULL;
+	if (port == NULL) {
+		*why = no_socket(c, errno);
+		return false;
 	}
+	f->up_port = port->serial;
 	c->stats.sent++;
 	expected = flow_sent(&d->flow, &call->item, now);
 	if (call->x->sent.type == COAP_NON)

@@ -224,6 +224,7 @@ port_open(struct dest *d, uint64_t now)
 	}
 	ds->conf.net->ops->local(p->sock, &local);
 	peer_init(&p->peer, &d->addr, &local, p, ds->conf.rnd);
+	p->serial = ++ds->serial;
 	p->used = now;
 	list_add_head(&d->ports, &p->link);
 	if (++d->nports == 2)
@@ -248,6 +249,24 @@ dest_port(struct dest *d, uint64_t now)
 	return p;
 }
 
+struct port *
+dest_port_again(struct dest *d, uint64_t serial, uint64_t now)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->ports) {
+		struct port *p = port_of(it);
+
+		if (p->serial != serial)
+			continue;
+		if (!mids_open(&p->peer.mids, now))
+			return NULL;
+		p->used = now;
+		return p;
+	}
+	return NULL;
+}
+
 bool
 dest_next_port(struct dest *d, uint64_t now)
 {
@@ -267,6 +286,7 @@ dest_next_port(struct dest *d, uint64_t now)
 	if (d->nports < d->dests->conf.max_ports && port_open(d, now) != NULL)
 		return true;
 	d->closed_until = now + CLOSED_MS;
+	errno = EBUSY;
 	return false;
 }
 

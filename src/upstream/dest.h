@@ -25,6 +25,7 @@ struct port {
 	struct dest *dest;
 	struct net_sock *sock;
 	struct peer peer;
+	uint64_t serial;	/* from 1; never used again */
 	uint64_t used;		/* when last the current one, ms */
 };
 
@@ -67,6 +68,7 @@ struct dests {
 	struct dests_conf conf;
 	struct flows flows;
 	size_t count;
+	uint64_t serial;	/* of the port opened last */
 	struct dests_stats stats;
 };
 
@@ -87,8 +89,11 @@ struct dest *dest_get(struct dests *ds, const struct addr *a, bool guest,
  * errno EBUSY while all Message IDs are leased. */
 struct port *dest_port(struct dest *d, uint64_t now);
 
+/* The port SERIAL of D, if it is still open and has a Message ID, or NULL. */
+struct port *dest_port_again(struct dest *d, uint64_t serial, uint64_t now);
+
 /* The Message IDs of the current port are leased: the next dest_port() gives
- * another one. False when there is none to be had. */
+ * another one. False with errno EBUSY when there is none to be had. */
 bool dest_next_port(struct dest *d, uint64_t now);
 
 /* Closes what has not been used since BEFORE and has nothing under way:

@@ -456,6 +456,42 @@ START_TEST(recent_port_first)
 }
 END_TEST
 
+/* PRX-105: what belongs together goes through one port while that is open and
+ * has Message IDs. */
+START_TEST(port_again)
+{
+	uint64_t now = START, serial[2];
+	struct port *p[2];
+	struct dest *d;
+	struct rig g;
+
+	rig_init(&g, 10, 2);
+	d = get(&g, 1, now);
+	p[0] = dest_port(d, now);
+	serial[0] = p[0]->serial;
+	ck_assert_ptr_eq(dest_port_again(d, serial[0], now), p[0]);
+	exhaust(&g, p[0], now);
+	ck_assert_ptr_null(dest_port_again(d, serial[0], now));
+	ck_assert(dest_next_port(d, now));
+	p[1] = dest_port(d, now);
+	serial[1] = p[1]->serial;
+	ck_assert_uint_ne(serial[0], serial[1]);
+	now += g.params.exchange_lifetime + 2000;
+	/* Not the current one, and kept open by being used. */
+	ck_assert_ptr_eq(dest_port_again(d, serial[0], now), p[0]);
+	ck_assert_ptr_eq(dest_port(get(&g, 1, now), now), p[1]);
+	dests_expire(&g.dests, now);
+	ck_assert_uint_eq(g.net.open, 2);
+	dests_expire(&g.dests, now + 1);
+	ck_assert_uint_eq(g.net.open, 0);
+	d = get(&g, 1, now);
+	p[0] = dest_port(d, now);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_ptr_null(dest_port_again(d, serial[i], now));
+	rig_fini(&g);
+}
+END_TEST
+
 static void
 count_port(const struct port *p, void *arg)
 {
@@ -501,6 +537,7 @@ dest_suite(void)
 	tcase_add_test(tc, next_port_without_socket);
 	tcase_add_test(tc, idle_ports_are_closed);
 	tcase_add_test(tc, recent_port_first);
+	tcase_add_test(tc, port_again);
 	tcase_add_test(tc, every_port);
 	suite_add_tcase(s, tc);
 	return s;
