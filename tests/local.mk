@@ -271,9 +271,16 @@ tests_replay_replay_LDADD = $(link_conf)
 tests_replay_soak_SOURCES = $(world_sources) \
 	tests/replay/ends.c \
 	tests/replay/lossy.c tests/replay/lossy.h \
+	tests/replay/oracle.c \
 	tests/replay/sim.h \
 	tests/replay/soak.c
 tests_replay_soak_LDADD = $(link_conf)
+
+# The long run at its full length: some minutes.
+soak: tests/replay/soak$(EXEEXT)
+	tests/replay/soak --exchanges 1000000 $(SOAKFLAGS)
+
+.PHONY: soak
 
 scenarios = \
 	tests/replay/backoff.rp \

@@ -6,15 +6,15 @@
 #include "base/parse.h"
 #include "sim.h"
 
+enum { THINK_MS = 10000 };	/* longest between an ACK and the response */
+
 static size_t
-message(uint8_t out[OCTETS], uint8_t type, uint8_t code, uint16_t mid,
-    struct span token, unsigned number)
+message(uint8_t out[OCTETS], const struct coap_head *h, unsigned number)
 {
-	struct coap_head h = { type, code, mid, token };
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", number);
-	return coap_emit(out, OCTETS, &h, SPAN_LIT(""), span_str(text));
+	return coap_emit(out, OCTETS, h, SPAN_LIT(""), span_str(text));
 }
 
 static void
@@ -29,35 +29,42 @@ send_empty(struct sim *s, const struct addr *from, const struct addr *to,
 
 /* ---- clients ---- */
 
-static void
-client_ask(struct sim *s, struct client_rec *c)
+static size_t
+build_request(const struct request_rec *r, uint8_t out[OCTETS])
 {
-	static const uint8_t methods[] = { COAP_GET, COAP_POST, COAP_POST,
-		COAP_PUT };
-	unsigned number = s->nrequests++;
-	struct request_rec *r = &s->requests[number];
-	uint8_t space[64], octets[OCTETS], token[4];
+	uint8_t space[32];
 	struct writer w = writer_make(space, sizeof(space));
 	struct coap_optw o = coap_optw(&w);
-	struct coap_head h = { .mid = ++c->mid, .token = span_make(token, 4) };
+	uint32_t token = r->number;
+	struct coap_head h = { r->type, r->code, r->mid,
+		span_make(&token, sizeof(token)) };
 	char origin[16], text[16];
 
-	r->client = c->number;
-	r->con = rand_below(&s->rnd, 4) != 0;
-	r->mid = h.mid;
-	h.type = r->con ? COAP_CON : COAP_NON;
-	h.code = methods[rand_below(&s->rnd, sizeof(methods))];
-	r->idempotent = coap_method_idempotent(h.code);
-	memcpy(token, &number, sizeof(token));
-	snprintf(origin, sizeof(origin), "o%u",
-	    (unsigned)rand_below(&s->rnd, s->conf->origins) + 1);
-	snprintf(text, sizeof(text), "%u", number);
+	snprintf(origin, sizeof(origin), "o%u", r->origin + 1);
+	snprintf(text, sizeof(text), "%u", r->number);
 	coap_put_opt(&o, COAP_OPT_URI_PATH, span_str(origin));
 	coap_put_opt(&o, COAP_OPT_URI_PATH, span_str(text));
-	sim_repeat(s, &r->ask, &c->addr, &s->proxy,
-	    span_make(octets, coap_emit(octets, sizeof(octets), &h,
-		writer_span(&w), SPAN_LIT(""))),
-	    r->con ? COPIES : 1);
+	return coap_emit(out, OCTETS, &h, writer_span(&w),
+	    coap_code_has_payload(r->code) ? span_str(text) : SPAN_LIT(""));
+}
+
+static void
+client_ask(struct sim *s, struct client_rec *c, struct request_rec *r)
+{
+	static const uint8_t methods[] = { COAP_GET, COAP_PUT, COAP_POST,
+		COAP_DELETE, COAP_FETCH, COAP_PATCH };
+	uint8_t octets[OCTETS];
+	size_t n;
+
+	r->client = c->number;
+	r->origin = (unsigned)rand_below(&s->rnd, s->conf->origins);
+	r->mid = ++c->mid;
+	r->type = rand_below(&s->rnd, 4) != 0 ? COAP_CON : COAP_NON;
+	r->code = methods[rand_below(&s->rnd, sizeof(methods))];
+	c->recent[r->mid % RECENT] = r->number;
+	n = build_request(r, octets);
+	sim_repeat(s, &r->ask, &c->addr, &s->proxy, span_make(octets, n),
+	    r->type == COAP_CON ? COPIES : 1);
 }
 
 void
@@ -65,49 +72,61 @@ client_fire(struct timer *t, uint64_t now)
 {
 	struct client_rec *c = CONTAINER_OF(t, struct client_rec, next);
 	struct sim *s = c->sim;
+	struct request_rec *r;
+	uint64_t when = now;
 
-	client_ask(s, c);
-	if (++c->begun < s->conf->requests)
-		timer_start(&s->world.timers, t,
-		    now + rand_below(&s->rnd, 8000));
+	if (s->nrequests == s->conf->exchanges)
+		return;
+	r = sim_begin(s, &when);
+	if (r != NULL)
+		client_ask(s, c, r);
+	timer_start(&s->world.timers, t,
+	    when + rand_below(&s->rnd, s->conf->gap));
 }
 
-static void
-judge(struct sim *s, const struct request_rec *r, unsigned number,
-    const struct coap_msg *m)
+/* Whether the client of R still waits, or would know the answer again. */
+static bool
+wanted(const struct request_rec *r)
 {
-	uint64_t said;
-
-	if (m->code == COAP_503 && s->conf->refusals)
-		s->result->refused++;
-	else if (coap_code_class(m->code) != 2)
-		s->result->failed += r->con;
-	else if (!parse_u64(m->payload, &said) || said != number)
-		s->result->mixed++;
+	return r->answered || r->type == COAP_NON || !r->ask.vain;
 }
 
 static void
 client_answer(struct sim *s, const struct client_rec *c,
-    const struct coap_msg *m, struct span octets)
+    const struct coap_msg *m)
 {
-	struct request_rec *r;
-	unsigned number = UINT32_MAX;
+	struct request_rec *r = sim_by_token(s, m->token);
+	bool known = r != NULL && r->client == c->number;
 
-	if (m->token.n == 4)
-		memcpy(&number, m->token.p, 4);
-	if (number >= s->nrequests || s->requests[number].client != c->number) {
+	if (!known)
+		s->result->mixed++;
+	if (!known || !wanted(r)) {
+		if (known)
+			r->reset = true;
+		if (m->type == COAP_CON)
+			send_empty(s, &c->addr, &s->proxy, COAP_RST, m->mid);
+		return;
+	}
+	if (m->type == COAP_CON)
+		send_empty(s, &c->addr, &s->proxy, COAP_ACK, m->mid);
+	timer_stop(&r->ask.timer);
+	if (!r->answered)
+		oracle_answered(s, r, m);
+}
+
+static void
+client_empty(struct sim *s, const struct client_rec *c,
+    const struct coap_msg *m)
+{
+	struct request_rec *r = sim_request(s, c->recent[m->mid % RECENT]);
+
+	if (m->type != COAP_ACK || r == NULL || r->client != c->number ||
+	    r->mid != m->mid) {
 		s->result->mixed++;
 		return;
 	}
-	r = &s->requests[number];
+	/* Too late for one that has given up. */
 	timer_stop(&r->ask.timer);
-	if (r->answers++ == 0) {
-		r->nanswer = octets.n;
-		memcpy(r->answer, octets.p, octets.n);
-		judge(s, r, number, m);
-	} else if (!span_eq(octets, span_make(r->answer, r->nanswer))) {
-		s->result->again++;
-	}
 }
 
 void
@@ -115,93 +134,109 @@ client_input(struct sim *s, struct client_rec *c, struct span octets)
 {
 	struct coap_msg m;
 
-	if (coap_parse(&m, octets) != COAP_PARSE_OK) {
+	if (coap_parse(&m, octets) != COAP_PARSE_OK)
 		s->result->mixed++;
-		return;
-	}
-	if (m.type == COAP_CON)
-		send_empty(s, &c->addr, &s->proxy, COAP_ACK, m.mid);
-	if (coap_code_kind(m.code) == COAP_KIND_RESPONSE) {
-		client_answer(s, c, &m, octets);
-		return;
-	}
-	for (unsigned i = 0; i < s->nrequests; i++)
-		if (s->requests[i].client == c->number &&
-		    s->requests[i].mid == m.mid)
-			timer_stop(&s->requests[i].ask.timer);
+	else if (coap_code_kind(m.code) == COAP_KIND_RESPONSE)
+		client_answer(s, c, &m);
+	else
+		client_empty(s, c, &m);
 }
 
 /* ---- origins ---- */
 
-static unsigned
-request_number(const struct sim *s, const struct coap_msg *m)
-{
-	struct coap_opt_iter it;
-	uint64_t number = UINT32_MAX;
+/* How to answer a request. */
+enum how {
+	HOW_ACK,		/* in the ACK; to a CON only */
+	HOW_NON,
+	HOW_CON,		/* no ACK before it */
+	HOW_LATER_CON,		/* ACK now, CON later */
+	HOW_LATER_NON,		/* only the separate origin: if it is lost, it
+				 * is lost */
+};
 
-	coap_opts(&it, m);
-	while (coap_opts_next(&it))
-		if (it.number == COAP_OPT_URI_PATH)
-			parse_u64(it.value, &number);
-	return number < s->nrequests ? (unsigned)number : UINT32_MAX;
+static enum how
+choose(struct sim *s, const struct request_rec *r, uint8_t type)
+{
+	if (s->conf->separate == r->origin + 1)
+		return HOW_LATER_CON + (unsigned)rand_below(&s->rnd, 2);
+	if (type == COAP_NON)
+		return HOW_NON + (unsigned)rand_below(&s->rnd, 2);
+	return (unsigned)rand_below(&s->rnd, HOW_LATER_NON);
 }
 
-/* Answers M, the first of its kind: in the ACK, in a NON, or in a CON with an
- * ACK before it or without. */
+/* Answers M, the first of its kind, AT an origin. */
 static void
 origin_answer(struct sim *s, struct request_rec *r, const struct addr *at,
-    const struct coap_msg *m, unsigned number)
+    const struct coap_msg *m)
 {
-	unsigned how = m->type == COAP_NON ? 1 + (unsigned)rand_below(&s->rnd,
-	    2) * 2 : (unsigned)rand_below(&s->rnd, 4);
-	uint8_t con[OCTETS];
-	size_t n;
+	enum how how = choose(s, r, m->type);
+	bool con = how == HOW_CON || how == HOW_LATER_CON;
+	struct coap_head h = {
+		.type = con ? COAP_CON : COAP_NON,
+		.code = sim_success(m->code),
+		.mid = (uint16_t)r->number,
+		.token = m->token,
+	};
+	uint8_t own[OCTETS];
 
-	switch (how) {
-	case 0:
-		r->nreply = message(r->reply, COAP_ACK, COAP_205, m->mid,
-		    m->token, number);
-		break;
-	case 1:
-		r->nreply = message(r->reply, COAP_NON, COAP_205,
-		    (uint16_t)(number + 1), m->token, number);
-		break;
-	default:
-		n = message(con, COAP_CON, COAP_205, (uint16_t)(number + 1),
-		    m->token, number);
-		sim_repeat(s, &r->tell, at, &r->done_from,
-		    span_make(con, n), COPIES);
-		/* At once, or later with an ACK before. */
-		if (how == 2) {
-			timer_start(&s->world.timers, &r->tell.timer,
-			    s->world.now + rand_below(&s->rnd, 10000));
-			coap_emit_empty(r->reply, COAP_ACK, m->mid);
-			r->nreply = 4;
-		}
+	if (how == HOW_ACK) {
+		h.type = COAP_ACK;
+		h.mid = m->mid;
 	}
+	if (how == HOW_ACK || how == HOW_NON) {
+		r->nreply = message(r->reply, &h, r->number);
+		return;
+	}
+	sim_repeat(s, &r->tell, at, &r->done_from,
+	    span_make(own, message(own, &h, r->number)), con ? COPIES : 1);
+	if (how < HOW_LATER_CON)
+		return;
+	timer_start(&s->world.timers, &r->tell.timer,
+	    s->world.now + rand_below(&s->rnd, THINK_MS));
+	if (m->type == COAP_NON)
+		return;
+	coap_emit_empty(r->reply, COAP_ACK, m->mid);
+	r->nreply = 4;
 }
 
+/* Does what M asks for, unless it is a copy (RFC 7252 4.5). */
 static void
 origin_request(struct sim *s, const struct addr *at, const struct addr *from,
     const struct coap_msg *m)
 {
-	unsigned number = request_number(s, m);
-	struct request_rec *r = &s->requests[number];
+	struct request_rec *r = sim_by_path(s, m);
+	uint64_t said;
 
-	if (number == UINT32_MAX) {
+	if (r == NULL || m->code != r->code ||
+	    (coap_code_has_payload(r->code) &&
+		(!parse_u64(m->payload, &said) || said != r->number))) {
 		s->result->mixed++;
 		return;
 	}
 	if (r->done == 0 || r->done_mid != m->mid ||
 	    !addr_eq(&r->done_from, from)) {
-		if (r->done++ == 1 && (!r->idempotent || !s->conf->refusals))
+		if (r->done++ == 1 &&
+		    (s->conf->refusals != REFUSE_TABLES ||
+			!coap_method_idempotent(r->code)))
 			s->result->twice++;
 		r->done_mid = m->mid;
 		r->done_from = *from;
-		origin_answer(s, r, at, m, number);
+		r->nreply = 0;
+		if (s->conf->silent != r->origin + 1)
+			origin_answer(s, r, at, m);
 	}
 	if (r->nreply > 0)
 		sim_transmit(s, at, from, span_make(r->reply, r->nreply));
+}
+
+/* The end of a message of its own, the one with Message ID MID. */
+static void
+origin_heard(struct sim *s, const struct addr *at, uint16_t mid)
+{
+	struct request_rec *r = &s->ring[mid];
+
+	if (r->used && r->origin + 1 == at->ip[3])
+		timer_stop(&r->tell.timer);
 }
 
 void
@@ -210,12 +245,10 @@ origin_input(struct sim *s, const struct addr *at, const struct addr *from,
 {
 	struct coap_msg m;
 
-	if (coap_parse(&m, octets) != COAP_PARSE_OK) {
+	if (coap_parse(&m, octets) != COAP_PARSE_OK)
 		s->result->mixed++;
-		return;
-	}
-	if (coap_code_kind(m.code) == COAP_KIND_REQUEST)
+	else if (coap_code_kind(m.code) == COAP_KIND_REQUEST)
 		origin_request(s, at, from, &m);
-	else if (m.mid > 0 && m.mid <= s->nrequests)
-		timer_stop(&s->requests[m.mid - 1].tell.timer);
+	else
+		origin_heard(s, at, m.mid);
 }
