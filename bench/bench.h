@@ -104,6 +104,75 @@ bench_type(const uint8_t *p)
 	return (enum bench_type)(p[0] >> 4 & 3);
 }
 
+/* RFC 7252 3.1: reads the options of a message one by one. */
+struct bench_options {
+	const uint8_t *cur;
+	const uint8_t *end;
+	unsigned number;
+	const uint8_t *value;
+	size_t len;
+};
+
+/* Behind the token of the message of n octets at p; bench_header_ok(). */
+static inline void
+bench_options_init(struct bench_options *o, const uint8_t *p, size_t n)
+{
+	o->cur = p + BENCH_HEADER + (p[0] & 15);
+	o->end = p + n;
+	o->number = 0;
+}
+
+/* An extended delta or length: what its nibble stands for, or -1. */
+static inline long
+bench_extended(struct bench_options *o, unsigned nibble)
+{
+	size_t octets = nibble < 13 ? 0 : nibble - 12;
+	long v = (long)nibble;
+
+	if (nibble == 15 || octets > (size_t)(o->end - o->cur))
+		return -1;
+	if (nibble == 13)
+		v = 13 + (long)o->cur[0];
+	else if (nibble == 14)
+		v = 269 + (long)bench_get16(o->cur);
+	o->cur += octets;
+	return v;
+}
+
+/* 1: number, value and len are those of the next option; 0: there is none,
+ * what remains is the payload; -1: malformed. */
+static inline int
+bench_options_next(struct bench_options *o)
+{
+	unsigned head;
+	long delta, len;
+
+	if (o->cur == o->end || *o->cur == 0xff)
+		return 0;
+	head = *o->cur++;
+	delta = bench_extended(o, head >> 4);
+	len = delta < 0 ? -1 : bench_extended(o, head & 15);
+	if (len < 0 || len > o->end - o->cur)
+		return -1;
+	o->number += (unsigned)delta;
+	o->value = o->cur;
+	o->len = (size_t)len;
+	o->cur += len;
+	return 1;
+}
+
+/* Length of the payload at *payload when all options are read, or -1 when
+ * there is a marker and nothing behind it. */
+static inline long
+bench_payload(const struct bench_options *o, const uint8_t **payload)
+{
+	*payload = o->end;
+	if (o->cur == o->end)
+		return 0;
+	*payload = o->cur + 1;
+	return o->end - o->cur > 1 ? (long)(o->end - o->cur - 1) : -1;
+}
+
 static inline uint64_t
 bench_now_ns(void)
 {
@@ -149,6 +218,18 @@ bench_addr(const char *s)
 	return sin;
 }
 
+/* Best effort: without privilege the kernel caps it at net.core.rmem_max. */
+static inline void
+bench_rcvbuf(int fd)
+{
+	static const int size = BENCH_RCVBUF;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) !=
+	    0)
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
 /*
  * A non-blocking UDP socket on loopback; port 0: the kernel chooses. The
  * port it got goes to *port. Ends the program on failure.
@@ -156,7 +237,6 @@ bench_addr(const char *s)
 static inline int
 bench_bind(uint16_t *port)
 {
-	static const int size = BENCH_RCVBUF;
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -169,8 +249,7 @@ bench_bind(uint16_t *port)
 		err(1, "cannot bind 127.0.0.1:%u", (unsigned)*port);
 	if (getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
 		err(1, "getsockname");
-	/* Best effort: the kernel caps it at net.core.rmem_max. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	bench_rcvbuf(fd);
 	*port = ntohs(sin.sin_port);
 	return fd;
 }

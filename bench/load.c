@@ -244,33 +244,15 @@ request_new(const struct load *l, const char *path, size_t client)
 static long
 payload_length(const uint8_t *p, size_t n)
 {
-	const uint8_t *end = p + n;
-	const uint8_t *cur = p + BENCH_HEADER + (p[0] & 15);
+	struct bench_options o;
+	const uint8_t *payload;
+	int more;
 
-	while (cur < end && *cur != 0xff) {
-		size_t delta = *cur >> 4;
-		size_t len = *cur & 15;
-		size_t extra = (delta == 13) + 2 * (size_t)(delta == 14);
-
-		cur++;
-		if (delta == 15 || len == 15 || extra > (size_t)(end - cur))
-			return -1;
-		cur += extra;
-		extra = (len == 13) + 2 * (size_t)(len == 14);
-		if (extra > (size_t)(end - cur))
-			return -1;
-		if (len == 13)
-			len = 13 + (size_t)cur[0];
-		else if (len == 14)
-			len = 269 + (size_t)bench_get16(cur);
-		cur += extra;
-		if (len > (size_t)(end - cur))
-			return -1;
-		cur += len;
-	}
-	if (cur == end)
-		return 0;
-	return end - cur > 1 ? (long)(end - cur - 1) : -1;
+	bench_options_init(&o, p, n);
+	do
+		more = bench_options_next(&o);
+	while (more > 0);
+	return more < 0 ? -1 : bench_payload(&o, &payload);
 }
 
 /* A connected socket; its port in *port. */

@@ -5,17 +5,26 @@
  * all the benchmark sees.
  *
  *	origin [-p PORT] [-k PORTS] [-s OCTETS] [-a MAX-AGE]
+ *	origin [-p PORT] [-k PORTS] --strict
  *
  * -k opens several ports chosen by the kernel, each one an origin of its
  * own for the proxy. Prints "ready: PORT ...".
+ *
+ * --strict: no benchmark but a test. It echoes the Uri-Query, and remembers
+ * every message for EXCHANGE_LIFETIME, see strict.h. What came of it is
+ * printed on SIGUSR1, and on SIGTERM and SIGINT, which end it; exit status 1
+ * if a Message ID was used for two messages.
  */
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "strict.h"
 
 enum {
 	PORTS_MAX = 4096,
@@ -35,6 +44,8 @@ struct origin {
 	unsigned ntx;
 	uint8_t tail[TAIL_EXTRA + BENCH_PAYLOAD_MAX];
 	size_t tail_len;
+	struct strict *strict;
+	int signals;
 };
 
 /* RFC 7252 3.1: Max-Age as a uint without leading zeros, then the payload. */
@@ -85,6 +96,22 @@ answer(struct origin *o, uint8_t *d, unsigned slot)
 	o->ntx++;
 }
 
+/* The answer is the strict server's, and stays where it is until sent. */
+static void
+answer_strictly(struct origin *o, const uint8_t *d, size_t n, unsigned slot)
+{
+	struct iovec *iov = o->tx_iov[o->ntx];
+	const uint8_t *reply;
+
+	reply = strict_answer(
+	    o->strict, &o->rx.from[slot], d, n, &iov[0].iov_len);
+	if (reply == NULL)
+		return;
+	iov[0].iov_base = (void *)(uintptr_t)reply;
+	iov[1].iov_len = 0;
+	o->tx[o->ntx++].msg_hdr.msg_name = &o->rx.from[slot];
+}
+
 /* Small batches first, for the reason given in relay.c. */
 static void
 serve(struct origin *o, int fd)
@@ -97,8 +124,13 @@ serve(struct origin *o, int fd)
 		o->ntx = 0;
 		for (int i = 0; i < n; i++) {
 			uint8_t *d = o->rx.iov[i].iov_base;
+			size_t len = o->rx.msg[i].msg_len;
 
-			if (bench_header_ok(d, o->rx.msg[i].msg_len))
+			if (!bench_header_ok(d, len))
+				continue;
+			if (o->strict != NULL)
+				answer_strictly(o, d, len, (unsigned)i);
+			else
 				answer(o, d, (unsigned)i);
 		}
 		bench_send_all(fd, o->tx, o->ntx);
@@ -136,6 +168,43 @@ listen_on(const struct origin *o, uint16_t port)
 	printf(" %u", (unsigned)port);
 }
 
+/* Signals come through epoll like datagrams. */
+static void
+strict_init(struct origin *o)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	sigset_t set;
+
+	o->strict = strict_new();
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		err(1, "sigprocmask");
+	o->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	ev.data.fd = o->signals;
+	if (o->signals < 0 ||
+	    epoll_ctl(o->ep, EPOLL_CTL_ADD, o->signals, &ev) != 0)
+		err(1, "signalfd");
+}
+
+static void
+on_signal(struct origin *o)
+{
+	struct signalfd_siginfo info;
+	bool good;
+
+	if (read(o->signals, &info, sizeof(info)) != sizeof(info))
+		err(1, "signalfd");
+	good = strict_report(o->strict);
+	if (info.ssi_signo == SIGUSR1)
+		return;
+	strict_free(o->strict);
+	free(o);
+	exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 static void
 run(struct origin *o)
 {
@@ -144,8 +213,12 @@ run(struct origin *o)
 
 	for (;;) {
 		n = epoll_wait(o->ep, ev, BENCH_BATCH_MAX, -1);
-		for (int i = 0; i < n; i++)
-			serve(o, ev[i].data.fd);
+		for (int i = 0; i < n; i++) {
+			if (o->strict != NULL && ev[i].data.fd == o->signals)
+				on_signal(o);
+			else
+				serve(o, ev[i].data.fd);
+		}
 	}
 }
 
@@ -154,7 +227,7 @@ usage(void)
 {
 	errx(2,
 	    "usage: origin [-p PORT] [-k|--ports PORTS] [-s OCTETS] "
-	    "[-a MAX-AGE]");
+	    "[-a MAX-AGE] [--strict]");
 }
 
 int
@@ -162,11 +235,12 @@ main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "ports", required_argument, NULL, 'k' },
+		{ "strict", no_argument, NULL, 'S' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct origin *o = calloc(1, sizeof(*o));
 	unsigned long port = 0, ports = 1, size = 64, age = 0;
-	bool with_age = false;
+	bool with_age = false, strict = false;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "p:k:s:a:", longs, NULL)) != -1) {
@@ -179,6 +253,8 @@ main(int argc, char **argv)
 		} else if (opt == 'a') {
 			age = bench_number(optarg, UINT32_MAX);
 			with_age = true;
+		} else if (opt == 'S') {
+			strict = true;
 		} else {
 			usage();
 		}
@@ -189,6 +265,8 @@ main(int argc, char **argv)
 		err(1, "no memory");
 	origin_init(o);
 	tail_init(o, size, with_age, (uint32_t)age);
+	if (strict)
+		strict_init(o);
 	fputs("ready:", stdout);
 	for (unsigned long i = 0; i < ports; i++)
 		listen_on(o, (uint16_t)port);
