@@ -310,6 +310,7 @@ system_tests = \
 	tests/system/test_lifecycle.py \
 	tests/system/test_message.py \
 	tests/system/test_node.py \
+	tests/system/test_rate.py \
 	tests/system/test_reverse.py
 
 if HAVE_PYTHON
@@ -325,3 +326,11 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/programs.py \
 	tests/system/tap.py \
 	tests/system/unit-file.sh
+
+# The run at a high rate at its full length: some two minutes.
+check-rate:
+	RATE_SECONDS=60 $(MAKE) $(AM_MAKEFLAGS) check \
+	    TESTS=tests/system/test_rate.py
+	cat tests/system/test_rate.log
+
+.PHONY: check-rate
