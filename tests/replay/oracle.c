@@ -56,11 +56,26 @@ judge(struct sim *s, const struct request_rec *r, const struct coap_msg *m)
 		s->result->mixed++;
 }
 
+/* What copies of one message have in common: all but Max-Age, which grows less
+ * from copy to copy (RFC 7252 5.10.5). */
+static uint64_t
+told_hash(const struct sim *s, const struct packet *p,
+    const struct coap_msg *m)
+{
+	uint8_t octets[BUF_LARGE];
+	struct span age;
+
+	memcpy(octets, p->octets, p->n);
+	if (coap_get(m, COAP_OPT_MAX_AGE, &age))
+		memset(octets + (age.p - p->octets), 0, age.n);
+	return siphash(&s->key, span_make(octets, p->n));
+}
+
 static void
 answer_sent(struct sim *s, const struct packet *p, const struct coap_msg *m)
 {
 	struct request_rec *r = sim_by_token(s, m->token);
-	uint64_t hash = siphash(&s->key, span_make(p->octets, p->n));
+	uint64_t hash = told_hash(s, p, m);
 
 	if (r == NULL || !addr_eq(&p->to, &s->clients[r->client].addr) ||
 	    !r->came || (m->type == COAP_ACK && m->mid != r->mid)) {

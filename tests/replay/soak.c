@@ -42,18 +42,27 @@ result(bool ok, const char *name, const char *fmt, ...)
 }
 
 /* Routes /oK to origin K. */
-static const char routes[] =
-    "[origin]\nnstart = 64\n"
-    "[route 1]\npath = /o1\nto = coap://198.51.100.1\n"
-    "[route 2]\npath = /o2\nto = coap://198.51.100.2\n"
-    "[route 3]\npath = /o3\nto = coap://198.51.100.3\n"
-    "[route 4]\npath = /o4\nto = coap://198.51.100.4\n"
-    "[route 5]\npath = /o5\nto = coap://198.51.100.5\n"
-    "[route 6]\npath = /o6\nto = coap://198.51.100.6\n"
-    "[route 7]\npath = /o7\nto = coap://198.51.100.7\n"
-    "[route 8]\npath = /o8\nto = coap://198.51.100.8\n"
-    "[route 9]\npath = /o9\nto = coap://198.51.100.9\n"
-    "[route 10]\npath = /o10\nto = coap://198.51.100.10\n";
+#define ROUTES \
+    "[route 1]\npath = /o1\nto = coap://198.51.100.1\n" \
+    "[route 2]\npath = /o2\nto = coap://198.51.100.2\n" \
+    "[route 3]\npath = /o3\nto = coap://198.51.100.3\n" \
+    "[route 4]\npath = /o4\nto = coap://198.51.100.4\n" \
+    "[route 5]\npath = /o5\nto = coap://198.51.100.5\n" \
+    "[route 6]\npath = /o6\nto = coap://198.51.100.6\n" \
+    "[route 7]\npath = /o7\nto = coap://198.51.100.7\n" \
+    "[route 8]\npath = /o8\nto = coap://198.51.100.8\n" \
+    "[route 9]\npath = /o9\nto = coap://198.51.100.9\n" \
+    "[route 10]\npath = /o10\nto = coap://198.51.100.10\n"
+
+/* Enough room for a bad network: nobody is turned away, nor waits long for an
+ * origin that lost a message. */
+static const char routes[] = "[origin]\nnstart = 64\n" ROUTES;
+
+static const char long_routes[] = "[origin]\nnstart = 64\n"
+    "[message]\nprobing-rate = 100\nqueue-per-origin = 4096\n" ROUTES;
+
+/* As it comes. */
+static const char plain_routes[] = ROUTES;
 
 /* ---- a bad network ---- */
 
@@ -151,10 +160,11 @@ test_small_tables(void)
 /* Origin 1 never answers, origin 2 only in messages of its own. At 150 requests
  * a second the tables, which have room for 65536 in 247 s, are half full. */
 static void
-long_run(unsigned exchanges, uint64_t seed, struct lossy_result *r)
+long_run(const char *conf, enum refusals refusals, unsigned exchanges,
+    uint64_t seed, struct lossy_result *r)
 {
 	const struct lossy_conf c = {
-		.conf = routes,
+		.conf = conf,
 		.clients = 50,
 		.origins = 10,
 		.silent = 1,
@@ -164,7 +174,7 @@ long_run(unsigned exchanges, uint64_t seed, struct lossy_result *r)
 		.loss = 20,
 		.copies = 5,
 		.seed = seed,
-		.refusals = REFUSE_NEVER,
+		.refusals = refusals,
 	};
 
 	lossy_run(&c, r);
@@ -178,10 +188,24 @@ test_long(unsigned exchanges, uint64_t seed)
 {
 	struct lossy_result r;
 
-	long_run(exchanges, seed, &r);
+	long_run(long_routes, REFUSE_NEVER, exchanges, seed, &r);
 	report_lossy(is_complete(&r) && r.exchanges == exchanges &&
 	    r.timed_out > exchanges / 20 && r.given_up_con < exchanges / 100,
 	    "MSG-61 PRX-42 a long run: answered once or 5.04, done once",
+	    seed, &r);
+}
+
+/* MSG-67..70: the same with a window, short queues and PROBING_RATE: most of it
+ * is more than these origins may be sent. Refused is only what has not gone up,
+ * and with Max-Age. */
+static void
+test_congested(unsigned exchanges, uint64_t seed)
+{
+	struct lossy_result r;
+
+	long_run(plain_routes, REFUSE_QUEUE, exchanges, seed, &r);
+	report_lossy(is_complete(&r) && r.answered > exchanges / 100 && r.refused > exchanges / 20,
+	    "MSG-67 MSG-69 congested: one answer or 5.03 before it went up",
 	    seed, &r);
 }
 
@@ -193,9 +217,9 @@ test_repeatable(void)
 	enum { COUNT = 2000 };
 	struct lossy_result a, b, c;
 
-	long_run(COUNT, 7252, &a);
-	long_run(COUNT, 7252, &b);
-	long_run(COUNT, 7253, &c);
+	long_run(long_routes, REFUSE_NEVER, COUNT, 7252, &a);
+	long_run(long_routes, REFUSE_NEVER, COUNT, 7252, &b);
+	long_run(long_routes, REFUSE_NEVER, COUNT, 7253, &c);
 	result(a.digest == b.digest && a.digest != c.digest,
 	    "a seed stands for a run: the same datagrams at the same times",
 	    "digests %016llx %016llx, another seed %016llx",
@@ -595,6 +619,7 @@ test_all(void)
 		test_fair(seed);
 	test_small_tables();
 	test_long(EXCHANGES, SEED);
+	test_congested(EXCHANGES / 10, SEED);
 	test_repeatable();
 	test_mids();
 	test_flood(COAP_NON, false,

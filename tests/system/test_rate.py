@@ -62,6 +62,7 @@ def through_proxy(ports):
             [message]
             max-exchanges = 1000000
             max-upstream-ports = {ports}
+            queue-per-origin = 1000
             [route]
             to = coap://127.0.0.1:{origin.port}''') as proxy:
         try:
