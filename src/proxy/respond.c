@@ -2,6 +2,7 @@
  * respond: the way back, from the origin to whoever waits.
  */
 #include "base/log.h"
+#include "coap/emit.h"
 #include "proxy/admit.h"
 #include "proxy/classify.h"
 #include "proxy/core.h"
@@ -116,8 +117,10 @@ relay_hop_limit(struct proxy *p, struct reply *reply)
 		    "request loop through this proxy");
 		return false;
 	}
-	if (reply->opts.n + name.n + 1 + reply->payload.n + 16 > MESSAGE_MAX)
-		return true;	/* no room: unchanged (PRX-62) */
+	/* Whatever token a client has: no room, so unchanged (PRX-62). */
+	if (coap_emit_bound(COAP_TOKEN_MAX, reply->opts.n,
+		name.n + 1 + reply->payload.n) > MESSAGE_MAX)
+		return true;
 	writer_span_put(&w, name);
 	if (reply->payload.n > 0)
 		writer_u8(&w, ' ');
