@@ -293,6 +293,7 @@ scenarios = \
 	tests/replay/message.rp \
 	tests/replay/noresponse.rp \
 	tests/replay/options.rp \
+	tests/replay/oscore.rp \
 	tests/replay/reliability.rp \
 	tests/replay/reverse.rp \
 	tests/replay/review.rp \
