@@ -20,7 +20,8 @@
  *	C > hex OCTETS
  *	C > MESSAGE then hex OCTETS	... behind a message, to spoil it
  *	S < MESSAGE		S has received this, and nothing before it
- *	S < again		the datagram it received last
+ *	S < again		the datagram it received last, from the same
+ *				address and port
  *	S < hex OCTETS
  *	S < MESSAGE after TIME	it arrives when that time has passed, not before
  *	S < MESSAGE after TIME as t	... and the time it took is $t

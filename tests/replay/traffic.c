@@ -320,7 +320,8 @@ accept_packet(struct script *s, struct endpoint *e, struct wanted *w,
 	if (w->max > 0 && (took < w->min || took > w->max))
 		return script_fail(s, "got it after %llu ms",
 		    (unsigned long long)took);
-	if (e->asked && !addr_eq(&p->from, &e->peer))
+	if ((e->asked || w->what == WHAT_AGAIN) &&
+	    !addr_eq(&p->from, &e->peer))
 		return script_fail(s, "it comes from %s",
 		    addr_str(&p->from, from));
 	if (w->as.n > 0)
