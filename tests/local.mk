@@ -297,6 +297,7 @@ scenarios = \
 	tests/replay/reliability.rp \
 	tests/replay/reverse.rp \
 	tests/replay/review.rp \
+	tests/replay/rows.rp \
 	tests/replay/tokens.rp \
 	tests/replay/uri.rp
 TESTS += $(scenarios) tests/replay/soak

@@ -254,6 +254,7 @@ START_TEST(test_references)
 		{ "[forward]\nlisten = x default y\n",
 			"t.conf:2: error: there is no [listen x]\n"
 			"t.conf:2: error: there is no [listen y]\n" },
+		/* PRX-71: one origin for each mapping. */
 		{ "[origin a]\nserver = coap://h weight=2\n"
 		  "server = coap://i backup\n[route]\nto = origin:a\n",
 			"t.conf:2:19: error: 'weight=2' is not supported by "

@@ -237,6 +237,42 @@ START_TEST(no_message_id)
 }
 END_TEST
 
+/* PRX-105: all copies of a request leave from the port the first one left from,
+ * though a further one has been opened for others meanwhile; and its answer is
+ * taken there. */
+START_TEST(copies_keep_their_port)
+{
+	const struct fake_sent *first, *d;
+	const struct outcome *o;
+	struct fixture f;
+	size_t copies = 0;
+
+	fixture_init(&f, 10);
+	o = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	first = fakenet_last(&f.net);
+	fixture_exhaust(&f, first->sock);
+	fixture_get(&f, COAP_NON, "coap://192.0.2.1/y");
+	ck_assert_uint_eq(f.net.made, 2);
+	ck_assert_ptr_ne(fakenet_last(&f.net)->sock, first->sock);
+	fixture_pass(&f, 50000);
+	fixture_get(&f, COAP_NON, "coap://192.0.2.1/z");
+	ck_assert_ptr_ne(fakenet_last(&f.net)->sock, first->sock);
+	for (size_t i = 1; i < f.net.nsent; i++) {
+		d = fakenet_sent(&f.net, i);
+		if (d->n != first->n ||
+		    memcmp(d->octets, first->octets, d->n) != 0)
+			continue;
+		ck_assert_ptr_eq(d->sock, first->sock);
+		copies++;
+	}
+	ck_assert_uint_eq(copies, f.params.max_retransmit);
+	ck_assert_uint_eq(o->replies, 0);
+	fixture_answer(&f, first, COAP_205);
+	ck_assert_uint_eq(o->code, COAP_205);
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(no_destination)
 {
 	const struct outcome *o;
@@ -510,6 +546,7 @@ limits(void)
 
 	tcase_add_test(tc, no_socket);
 	tcase_add_test(tc, no_message_id);
+	tcase_add_test(tc, copies_keep_their_port);
 	tcase_add_test(tc, no_destination);
 	tcase_add_test(tc, ends_without_answer);
 	tcase_add_test(tc, truncated_response_is_bad);
