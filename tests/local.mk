@@ -309,6 +309,7 @@ system_tests = \
 	tests/system/test_addresses.py \
 	tests/system/test_config.py \
 	tests/system/test_forward.py \
+	tests/system/test_interop.py \
 	tests/system/test_lifecycle.py \
 	tests/system/test_message.py \
 	tests/system/test_node.py \
@@ -327,7 +328,8 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/node/peer.js \
 	tests/system/programs.py \
 	tests/system/tap.py \
-	tests/system/unit-file.sh
+	tests/system/unit-file.sh \
+	tests/system/ways.py
 
 # The run at a high rate at its full length: some two minutes.
 check-rate:

@@ -291,3 +291,22 @@ class Node(Program):
     def ask(self, *requests):
         self.start(*requests)
         return self.answers()
+
+
+def need_node():
+    """Skips the test where node-coap is not there."""
+    if not NODE:
+        raise tap.Skip('no node')
+    if not (TOP / 'tests/system/node/node_modules/coap').is_dir():
+        raise tap.Skip('npm ci was not run in tests/system/node')
+
+
+def node_server():
+    """node-coap's server: keeps what is PUT; see node/peer.js."""
+    server = Node('server')
+    try:
+        server.port = int(server.wait_for(r'^port (\d+)$')[1])
+    except BaseException:
+        server.close()
+        raise
+    return server

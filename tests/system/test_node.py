@@ -1,20 +1,14 @@
 """node-coap as client and as origin; and block-wise transfers, which pass the
 proxy block by block."""
 
-import tap
 from coap import (BLOCK1, BLOCK2, ETAG, GET, OBSERVE, POST, PUT, REQUEST_TAG,
                   Client, Message, Origin, block)
-from programs import (NODE, TOP, LibcoapServer, Node, Proxy, libcoap)
-from tap import equal, test
+from programs import (LibcoapServer, Node, Proxy, libcoap, need_node,
+                      node_server)
+from tap import equal, run, test
 
 BODY = ''.join(f'{n:04} ' for n in range(600))      # 3000 octets
 OTHER = ''.join(f'{n:04x}.' for n in range(600))
-
-
-def node_server():
-    server = Node('server')
-    server.port = int(server.wait_for(r'^port (\d+)$')[1])
-    return server
 
 
 def path_route(port, path='/n'):
@@ -36,10 +30,7 @@ def node_test(name):
     """A test that needs node-coap."""
     def register(function):
         def run():
-            if not NODE:
-                raise tap.Skip('no node')
-            if not (TOP / 'tests/system/node/node_modules/coap').is_dir():
-                raise tap.Skip('npm ci was not run in tests/system/node')
+            need_node()
             function()
         test(name)(run)
     return register
@@ -290,4 +281,4 @@ def _():
         origin.untouched()
 
 
-tap.run()
+run()

@@ -1,7 +1,8 @@
 'use strict'
 // node-coap as the system tests use it; see test_node.py.
 //
-//   node peer.js server       prints "port N"; keeps what is PUT to a path
+//   node peer.js server       prints "port N"; keeps what is PUT to a path; a
+//                             GET with the query "wait" is answered by that PUT
 //   node peer.js client PORT  a request per line of JSON on standard input, an
 //                             answer per line on standard output; those of
 //                             one line, an array, are under way at once
@@ -12,9 +13,15 @@ const readline = require('readline')
 
 function serve () {
     const kept = new Map()
+    const waiting = new Map()
     const methods = {
         GET (req, res) {
-            const found = kept.get(req.url)
+            const [path, query] = req.url.split('?')
+            const found = kept.get(path)
+            if (query === 'wait' && found === undefined) {
+                waiting.set(path, res)
+                return res
+            }
             if (found === undefined) {
                 res.code = '4.04'
             }
@@ -23,6 +30,10 @@ function serve () {
         PUT (req, res) {
             res.code = kept.has(req.url) ? '2.04' : '2.01'
             kept.set(req.url, req.payload)
+            if (waiting.has(req.url)) {
+                waiting.get(req.url).end(req.payload)
+                waiting.delete(req.url)
+            }
             return res.end()
         },
         POST (req, res) {
@@ -44,12 +55,29 @@ function serve () {
         if (req.headers.Observe === 0) {
             return res.write('observed')    // stays open
         }
+        if (!methods[req.method]) {
+            res.code = '4.05'
+            return res.end()
+        }
         return methods[req.method](req, res)
     })
     socket.bind(0, '127.0.0.1', () => {
         const { port } = socket.address()
         server.listen(socket, () => console.log(`port ${port}`))
     })
+}
+
+function optionsOf (wanted) {
+    const options = {}
+    if (wanted.block1 !== undefined) {
+        options.Block1 = Buffer.from([wanted.block1])
+    }
+    if (wanted.uriHost !== undefined) {
+        options['Uri-Host'] = Buffer.from(wanted.uriHost)
+        options['Uri-Port'] = Buffer.from([wanted.uriPort >> 8,
+            wanted.uriPort & 255])
+    }
+    return options
 }
 
 function ask (agent, port, wanted) {
@@ -62,9 +90,7 @@ function ask (agent, port, wanted) {
             pathname: wanted.path,
             observe: wanted.observe,
             proxyUri: wanted.proxyUri,
-            options: wanted.block1 === undefined
-                ? {}
-                : { Block1: Buffer.from([wanted.block1]) }
+            options: optionsOf(wanted)
         })
         req.on('error', (error) => resolve({ error: String(error) }))
         req.on('timeout', () => resolve({ error: 'timeout' }))
