@@ -307,6 +307,7 @@ EXTRA_DIST += $(scenarios)
 
 system_tests = \
 	tests/system/test_addresses.py \
+	tests/system/test_chain.py \
 	tests/system/test_config.py \
 	tests/system/test_forward.py \
 	tests/system/test_interop.py \

@@ -1,8 +1,8 @@
 """Ways from a client to an origin: through one coaproxy, or through two.
 
-Each is a context manager that starts the proxies for an origin on loopback and gives
-a Way: how a client has to write its requests so that they reach the origin's
-resources. MORE is configuration for the proxy next to the origin.
+Each is a context manager that starts the proxies for an origin on loopback and
+gives a Way: how a client has to write its requests so that they reach the
+origin's resources. TIMEOUT is that of the proxy next to the origin.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from programs import Proxy
 OPEN = '[forward]\nallow-to = loopback\n'
 
 
-def _route(to, more=''):
-    return f'[route]\n{more}\nto = {to}\n'
+def _route(to, more='', timeout='90s'):
+    return f'[route]\n{more}\nto = {to}\ntimeout = {timeout}\n'
 
 
 class Way:
@@ -89,36 +89,36 @@ def _way(name, two):
 
 
 @_way('a reverse proxy', two=False)
-def _(port, more=''):
-    with Proxy(_route(f'coap://127.0.0.1:{port}', 'path = /p') +
-               more) as proxy:
+def _(port, timeout='90s'):
+    with Proxy(_route(f'coap://127.0.0.1:{port}', 'path = /p',
+                      timeout)) as proxy:
         yield Way(proxy, '/p')
 
 
 @_way('a forward proxy', two=False)
-def _(port, more=''):
-    with Proxy(OPEN + more) as proxy:
+def _(port, timeout='90s'):
+    with Proxy(f'{OPEN}timeout = {timeout}') as proxy:
         yield Way(proxy, base=f'coap://127.0.0.1:{port}')
 
 
 @_way('a reverse proxy in front of another', two=True)
-def _(port, more=''):
-    with Proxy(_route(f'coap://127.0.0.1:{port}', 'path = /far/q') +
-               more) as last, \
+def _(port, timeout='90s'):
+    with Proxy(_route(f'coap://127.0.0.1:{port}', 'path = /far/q',
+                      timeout)) as last, \
             Proxy(_route(f'{last.uri}/far', 'path = /p')) as first:
         yield Way(first, '/p/q')
 
 
 @_way('a forward proxy with a next proxy', two=True)
-def _(port, more=''):
-    with Proxy(OPEN + more) as last, \
+def _(port, timeout='90s'):
+    with Proxy(f'{OPEN}timeout = {timeout}') as last, \
             Proxy(f'{OPEN}via = {last.uri}') as first:
         yield Way(first, base=f'coap://127.0.0.1:{port}')
 
 
 @_way('a reverse proxy in front of a forward proxy', two=True)
-def _(port, more=''):
-    with Proxy(OPEN + more) as last, \
+def _(port, timeout='90s'):
+    with Proxy(f'{OPEN}timeout = {timeout}') as last, \
             Proxy(_route(last.uri, 'host = 127.0.0.1\nas = proxy')) as first:
         yield Way(first, options=[(URI_HOST, '127.0.0.1'), (URI_PORT, port)])
 
