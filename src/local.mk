@@ -26,6 +26,7 @@ src_libcoap_a_SOURCES = \
 	src/coap/dump.c src/coap/dump.h \
 	src/coap/emit.c src/coap/emit.h \
 	src/coap/key.c src/coap/key.h \
+	src/coap/link.c src/coap/link.h \
 	src/coap/msg.c src/coap/msg.h \
 	src/coap/option.c src/coap/option.h \
 	src/coap/pct.c src/coap/pct.h \

@@ -61,6 +61,7 @@ tests_unit_coap_unit_SOURCES = $(unit_runner) \
 	tests/unit/coap/test_golden.c \
 	tests/unit/coap/test_host.c \
 	tests/unit/coap/test_key.c \
+	tests/unit/coap/test_link.c \
 	tests/unit/coap/test_msg.c \
 	tests/unit/coap/test_option.c \
 	tests/unit/coap/test_pct.c \
@@ -238,22 +239,27 @@ EXTRA_DIST += $(tree_tests) \
 
 # Fuzz targets. Without --enable-fuzzing a plain main() replays the corpus.
 
-fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_parse
+fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_link \
+	tests/fuzz/fuzz_parse
 check_PROGRAMS += $(fuzz_programs)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_conf.c
 tests_fuzz_fuzz_conf_LDADD = $(link_conf)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_link_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_link.c
+tests_fuzz_fuzz_link_LDADD = $(link_coap)
+tests_fuzz_fuzz_link_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_parse_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_parse.c
 tests_fuzz_fuzz_parse_LDADD = $(link_coap)
 tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 if !FUZZING
 tests_fuzz_fuzz_conf_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_link_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_parse_SOURCES += tests/fuzz/replay.c
 endif
 
 TESTS += tests/fuzz/corpus.t
 EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
-	tests/fuzz/corpus/parse
+	tests/fuzz/corpus/link tests/fuzz/corpus/parse
 
 # The message layer and the proxy under a fake clock and a fake network.
 
