@@ -58,6 +58,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/answer.c \
 	src/proxy/backoff.c src/proxy/backoff.h \
 	src/proxy/classify.c src/proxy/classify.h \
+	src/proxy/collect.c src/proxy/collect.h \
 	src/proxy/core.h \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/front.h \

@@ -8,6 +8,7 @@ Suite *admit_suite(void);
 Suite *answer_suite(void);
 Suite *backoff_suite(void);
 Suite *classify_suite(void);
+Suite *collect_suite(void);
 Suite *fetch_suite(void);
 Suite *limit_suite(void);
 Suite *local_suite(void);
