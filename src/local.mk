@@ -65,6 +65,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/limit.c src/proxy/limit.h \
 	src/proxy/local.c src/proxy/local.h \
 	src/proxy/proxy.c src/proxy/proxy.h \
+	src/proxy/publish.c src/proxy/publish.h \
 	src/proxy/redirect.c src/proxy/redirect.h \
 	src/proxy/relay.c src/proxy/relay.h \
 	src/proxy/reply.h \

@@ -114,6 +114,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_limit.c \
 	tests/unit/proxy/test_local.c \
 	tests/unit/proxy/test_proxy.c \
+	tests/unit/proxy/test_publish.c \
 	tests/unit/proxy/test_redirect.c \
 	tests/unit/proxy/test_relay.c \
 	tests/unit/proxy/test_request.c \

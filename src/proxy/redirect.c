@@ -141,3 +141,26 @@ redirect_find(const struct rules *rules, const struct redirect_query *q,
 	}
 	return otherwise;
 }
+
+bool
+redirect_offers(const struct rules *rules, const struct rule *rule,
+    const struct redirect_query *q)
+{
+	uint32_t taken = 0;	/* methods that an earlier rule gets */
+
+	for (size_t i = 0; i < rules->n && taken != UINT32_MAX; i++) {
+		const struct rule *r = &rules->v[i];
+		const struct condition *c = objection(r, q);
+		uint32_t methods = r->methods != 0 ? r->methods : UINT32_MAX;
+
+		/* The method is the last to object. */
+		if (c != NULL && c->holds != method_holds)
+			continue;
+		if (r == rule)
+			return (methods & ~taken) != 0 &&
+			    netlist_allows(&r->allow_from, &r->deny_from,
+				q->client);
+		taken |= methods;
+	}
+	return false;
+}

@@ -13,6 +13,7 @@ Suite *fetch_suite(void);
 Suite *limit_suite(void);
 Suite *local_suite(void);
 Suite *proxy_suite(void);
+Suite *publish_suite(void);
 Suite *redirect_suite(void);
 Suite *relay_suite(void);
 Suite *request_suite(void);

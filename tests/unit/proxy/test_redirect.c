@@ -187,6 +187,47 @@ START_TEST(reasons)
 }
 END_TEST
 
+/* PRX-73: reached by some method, past the rules before it. */
+START_TEST(offers)
+{
+	struct path a = path("a"), ab = path("a/b"), c = path("c");
+	struct netlist any = networks("any");
+	const uint32_t get = 1u << COAP_GET, put = 1u << COAP_PUT;
+	struct rule v[] = {
+		{ .path = &ab, .npath = 1, .allow_from = any,
+			.action = RULE_REPLY },
+		{ .path = &a, .npath = 1, .allow_from = any, .methods = get },
+		{ .path = &a, .npath = 1, .allow_from = any,
+			.methods = get | put },
+		{ .path = &a, .npath = 1, .allow_from = any, .methods = get },
+		{ .path = &c, .npath = 1, .allow_from = any,
+			.deny_from = networks("192.0.2.101") },
+		{ .path = &c, .npath = 1, .allow_from = any },
+		{ .allow_from = any },
+	};
+	struct rules rules = { v, UNIT_COUNT(v) };
+	/* By rule, for /a, /a/b, /c and /d. */
+	static const char *const want[] = { "-+--", "+---", "+---", "----",
+		"----", "----", "+--+" };
+	static const char *const requests[] = {
+		"CON GET Uri-Path=\"a\"",
+		"CON DELETE Uri-Path=\"a\" Uri-Path=\"b\"",
+		"CON GET Uri-Path=\"c\"", "CON GET Uri-Path=\"d\"" };
+
+	client = address("192.0.2.101", 1);
+	for (size_t i = 0; i < UNIT_COUNT(v); i++) {
+		for (size_t j = 0; j < UNIT_COUNT(requests); j++) {
+			struct coap_msg m = message(requests[j]);
+			struct redirect_query q = query(&m, "192.0.2.1");
+
+			ck_assert_msg(redirect_offers(&rules, &v[i], &q) ==
+				(want[i][j] == '+'), "%zu, %zu", i, j);
+		}
+	}
+	fixture_free();
+}
+END_TEST
+
 Suite *
 redirect_suite(void)
 {
@@ -197,6 +238,7 @@ redirect_suite(void)
 	tcase_add_test(tc, paths);
 	tcase_add_test(tc, order);
 	tcase_add_test(tc, reasons);
+	tcase_add_test(tc, offers);
 	suite_add_tcase(s, tc);
 	return s;
 }
