@@ -61,6 +61,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/collect.c src/proxy/collect.h \
 	src/proxy/core.h \
 	src/proxy/fetch.c src/proxy/fetch.h \
+	src/proxy/filter.c src/proxy/filter.h \
 	src/proxy/front.h \
 	src/proxy/limit.c src/proxy/limit.h \
 	src/proxy/local.c src/proxy/local.h \

@@ -111,6 +111,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_classify.c \
 	tests/unit/proxy/test_collect.c \
 	tests/unit/proxy/test_fetch.c \
+	tests/unit/proxy/test_filter.c \
 	tests/unit/proxy/test_limit.c \
 	tests/unit/proxy/test_local.c \
 	tests/unit/proxy/test_proxy.c \

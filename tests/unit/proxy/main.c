@@ -11,7 +11,7 @@ main(void)
 		route_suite, request_suite, fetch_suite, answer_suite,
 		backoff_suite,
 		respond_suite, proxy_suite, waiting_suite, roles_suite,
-		collect_suite, publish_suite,
+		collect_suite, publish_suite, filter_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

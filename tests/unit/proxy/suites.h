@@ -10,6 +10,7 @@ Suite *backoff_suite(void);
 Suite *classify_suite(void);
 Suite *collect_suite(void);
 Suite *fetch_suite(void);
+Suite *filter_suite(void);
 Suite *limit_suite(void);
 Suite *local_suite(void);
 Suite *proxy_suite(void);
