@@ -63,7 +63,9 @@ src_libproxy_a_SOURCES = \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/filter.c src/proxy/filter.h \
 	src/proxy/front.h \
+	src/proxy/harvest.c src/proxy/harvest.h \
 	src/proxy/limit.c src/proxy/limit.h \
+	src/proxy/links.c src/proxy/links.h \
 	src/proxy/local.c src/proxy/local.h \
 	src/proxy/proxy.c src/proxy/proxy.h \
 	src/proxy/publish.c src/proxy/publish.h \

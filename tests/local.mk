@@ -112,7 +112,9 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_collect.c \
 	tests/unit/proxy/test_fetch.c \
 	tests/unit/proxy/test_filter.c \
+	tests/unit/proxy/test_harvest.c \
 	tests/unit/proxy/test_limit.c \
+	tests/unit/proxy/test_links.c \
 	tests/unit/proxy/test_local.c \
 	tests/unit/proxy/test_proxy.c \
 	tests/unit/proxy/test_publish.c \
@@ -217,6 +219,7 @@ check-unit:
 
 EXTRA_DIST += \
 	tests/conf/examples/1-forward-acl.conf \
+	tests/conf/examples/10-links.conf \
 	tests/conf/examples/2-vhosts.conf \
 	tests/conf/examples/3-subdomain.conf \
 	tests/conf/examples/4-paths.conf \
@@ -295,6 +298,7 @@ scenarios = \
 	tests/replay/backoff.rp \
 	tests/replay/blocks.rp \
 	tests/replay/congestion.rp \
+	tests/replay/core.rp \
 	tests/replay/dispatch.rp \
 	tests/replay/duplicates.rp \
 	tests/replay/errors.rp \
@@ -321,6 +325,7 @@ system_tests = \
 	tests/system/test_forward.py \
 	tests/system/test_interop.py \
 	tests/system/test_lifecycle.py \
+	tests/system/test_links.py \
 	tests/system/test_message.py \
 	tests/system/test_node.py \
 	tests/system/test_rate.py \

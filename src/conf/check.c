@@ -8,6 +8,7 @@
 #include "conf/check.h"
 
 #include "conf/cover.h"
+#include "proxy/links.h"
 
 enum {
 	BINDS_MAX = 1024,
@@ -48,6 +49,31 @@ check_route(struct loaded *l, const struct section *s)
 		report_error(&l->doc.report, &pos, "%s says %s 'to' %s "
 		    "'reply'", s->title, to ? "both" : "neither",
 		    to ? "and" : "nor");
+}
+
+/* What it takes to rewrite links. */
+static void
+check_links(struct loaded *l, const struct section *s)
+{
+	const struct rule *r = &l->conf.rules.v[s->index];
+	struct conf_pos pos = key_line(s, "links");
+	struct report *report = &l->doc.report;
+	size_t before = 0;
+
+	if (!r->links)
+		return;
+	if (!s->spoilt && written(s, "path") == 0)
+		report_error(report, &pos, "'links = rewrite' needs a 'path'");
+	else if (written(s, "reply") > 0)
+		report_error(report, &pos, "'links = rewrite' needs a 'to'");
+	else if (r->as_proxy)
+		report_error(report, &pos, "'links = rewrite' is not for 'as "
+		    "= proxy': behind it are many origins");
+	for (size_t i = 0; i < s->index; i++)
+		before += l->conf.rules.v[i].links;
+	if (before == LINKS_RULES_MAX)
+		report_error(report, &pos, "more than %d routes with 'links "
+		    "= rewrite'", LINKS_RULES_MAX);
 }
 
 static void
@@ -186,6 +212,7 @@ static const struct {
 } rules[] = {
 	{ SECTION_LISTEN, check_listen },
 	{ SECTION_ROUTE, check_route },
+	{ SECTION_ROUTE, check_links },
 	{ SECTION_ORIGIN, check_origin },
 	{ SECTION_MESSAGE, check_message },
 	{ SECTION_DNS, check_dns },

@@ -148,7 +148,8 @@ static const struct schema_key keys[] = {
 		.help = "how long an answer may take" },
 	LATER(SECTION_ROUTE, "cache", "yes", "answers may be cached"),
 	LATER(SECTION_ROUTE, "observe", "yes", "observations are shared"),
-	LATER(SECTION_ROUTE, "links", "no", "rewrite the origin's links"),
+	{ SECTION_ROUTE, "links", &value_links, IN(rule, links), .def = "no",
+		.help = "the origin's links in our list: no, rewrite" },
 	LATER(SECTION_ROUTE, "tls", "", "the [tls] section to use"),
 
 	/* [origin] */

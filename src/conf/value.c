@@ -188,6 +188,21 @@ read_as(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+static const char *const links[] = { "no", "rewrite", NULL };
+
+static const char *
+read_links(const struct value_at *at, struct span word, void *out)
+{
+	bool *p = out;
+	int i = word_index(links, word);
+
+	(void)at;
+	if (i < 0)
+		return value_not;
+	*p = i == 1;
+	return NULL;
+}
+
 static const char *const send_hosts[] = { "keep", "target", "none", NULL };
 
 static const char *
@@ -318,6 +333,8 @@ const struct value_type
 	.example = "as-client, always or never" },
     value_as = { .noun = "a kind of next hop", .read = read_as, .words = hops,
 	.example = "origin or proxy" },
+    value_links = { .noun = "what to do with links", .read = read_links,
+	.words = links, .example = "no or rewrite" },
     value_send_host = { .noun = "a host to send", .read = read_send_host,
 	.words = send_hosts, .example = "keep, target, none or for example "
 	"lamp.example" },

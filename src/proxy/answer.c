@@ -4,6 +4,7 @@
  * Every request ends in answer() or answer_none(), once.
  */
 #include "proxy/core.h"
+#include "proxy/links.h"
 #include "proxy/local.h"
 
 enum {
@@ -92,15 +93,29 @@ query_of(const struct request *r)
 }
 
 enum verdict
-answer_own(struct proxy *p, struct request *r)
+answer_local(struct proxy *p, struct request *r)
 {
 	struct redirect_query q = query_of(r);
-	struct span etag = span_make(&p->etag, 8);
+	const struct local_list list = {
+		.rules = p->conf->rules,
+		.parts = p->links != NULL ? links_parts(p->links) : NULL,
+		.key = &p->etag_key,
+		.now = p->now,
+	};
 	struct reply reply;
 
 	p->stats.local++;
-	local_answer(&reply, &q, p->conf->rules, etag, p->text);
+	local_answer(&reply, &q, &list, p->text);
 	return answer(p, r, &reply);
+}
+
+enum verdict
+answer_own(struct proxy *p, struct request *r)
+{
+	if (p->links != NULL && local_is_list(&r->msg) &&
+	    links_wait(p->links, r))
+		return WAIT;
+	return answer_local(p, r);
 }
 
 static const struct fetch_error {
@@ -130,6 +145,12 @@ answer_failure(struct proxy *p, struct request *r, enum fetch_fail why)
 	}
 	return answer_error(p, r, fetch_errors[why].code,
 	    fetch_errors[why].text);
+}
+
+const char *
+failure_text(enum fetch_fail why)
+{
+	return fetch_errors[why].text;
 }
 
 void

@@ -32,7 +32,8 @@ struct proxy {
 	struct backoff backoff;		/* origins that asked for patience */
 	struct request spare;
 	struct siphash_key tag_key;
-	uint64_t etag;			/* of our own resources */
+	struct siphash_key etag_key;	/* of our own resources */
+	struct links *links;		/* NULL: no rule wants any */
 	bool draining;
 	uint64_t now;			/* of the call being served */
 	struct proxy_stats stats;
@@ -66,8 +67,12 @@ enum verdict answer_error_age(struct proxy *p, struct request *r,
 /* Answers R with 5.03, counted. */
 enum verdict answer_full(struct proxy *p, struct request *r);
 
-/* Answers R as a request for the proxy itself. */
+/* Answers R as a request for the proxy itself, now or, when something of the
+ * answer is still to come, later: WAIT. */
 enum verdict answer_own(struct proxy *p, struct request *r);
+
+/* Likewise, now. */
+enum verdict answer_local(struct proxy *p, struct request *r);
 
 /* Answers R, whose fetch failed for the reason WHY. */
 enum verdict answer_failure(struct proxy *p, struct request *r,
@@ -75,6 +80,9 @@ enum verdict answer_failure(struct proxy *p, struct request *r,
 
 /* R gets no answer; it is gone then. */
 enum verdict answer_none(struct proxy *p, struct request *r);
+
+/* What WHY means, in words. */
+const char *failure_text(enum fetch_fail why);
 
 /* Counts a failed fetch. */
 void count_failure(struct proxy *p, enum fetch_fail why);
@@ -84,6 +92,15 @@ struct redirect_query query_of(const struct request *r);
 
 /* The first request that waits for F, or NULL. */
 struct request *fetch_waiter(struct fetch *f);
+
+/* A fetch on ROUTE, for nobody yet; NULL at the limit. What it asks is to be
+ * filled in. */
+struct fetch *fetch_new(struct proxy *p, const struct route *route);
+
+/* Sends F, which has ops and nobody else to wait for it; it has time until
+ * DEADLINE. False when it is gone at once, for the reason *WHY. */
+bool fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
+    enum fetch_fail *why);
 
 /* Frees F, for which nobody waits any more. */
 void fetch_free(struct proxy *p, struct fetch *f);

@@ -16,8 +16,18 @@
 
 struct proxy;
 
+/* Who is told how a fetch of the proxy's own ends; F is gone by then. response
+ * is called as fetch_response() is, with what can be processed at all; failed
+ * as fetch_failed(). */
+struct fetch_ops {
+	bool (*response)(void *user, const struct coap_msg *m, uint64_t now);
+	void (*failed)(void *user, enum fetch_fail why, uint64_t now);
+};
+
 struct fetch {
 	struct list waiters;	/* struct request.link */
+	const struct fetch_ops *ops;	/* NULL: the waiters get the answer */
+	void *user;			/* of ops */
 	struct list link;	/* in the proxy's list */
 	struct proxy *proxy;
 	struct timer deadline;

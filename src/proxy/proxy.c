@@ -15,6 +15,7 @@
 #include "proxy/admit.h"
 #include "proxy/classify.h"
 #include "proxy/core.h"
+#include "proxy/links.h"
 #include "proxy/local.h"
 #include "proxy/relay.h"
 #include "proxy/rewrite.h"
@@ -253,8 +254,8 @@ deadline_fire(struct timer *t, uint64_t now)
 	fetch_failed(f, FETCH_TIMEOUT, now);
 }
 
-static struct fetch *
-fetch_new(struct proxy *p, const struct request *r)
+struct fetch *
+fetch_new(struct proxy *p, const struct route *route)
 {
 	struct fetch *f = pool_get(&p->fetches);
 
@@ -262,18 +263,33 @@ fetch_new(struct proxy *p, const struct request *r)
 		return NULL;
 	list_init(&f->waiters);
 	list_init(&f->link);
+	f->ops = NULL;
 	f->proxy = p;
 	timer_init(&f->deadline, deadline_fire);
-	f->route = r->route;
+	f->route = *route;
+	f->client = 0;
+	f->hop_added = f->block1 = f->silent = false;
+	f->opts = f->payload = SPAN_LIT("");
+	f->up = NULL;
+	f->up_port = 0;
+	arena_init(&f->arena, ARENA_LIMIT);
+	return f;
+}
+
+/* A fetch on behalf of R, without its options. */
+static struct fetch *
+fetch_for(struct proxy *p, const struct request *r)
+{
+	struct fetch *f = fetch_new(p, &r->route);
+
+	if (f == NULL)
+		return NULL;
 	f->client = r->in->client_id;
 	f->type = message_type(r);
 	f->code = r->msg.code;
 	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);
 	f->silent = r->unwanted == COAP_NO_ANY;
 	f->payload = r->msg.payload;
-	f->up = NULL;
-	f->up_port = 0;
-	arena_init(&f->arena, ARENA_LIMIT);
 	return f;
 }
 
@@ -300,6 +316,34 @@ fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
 	return result;
 }
 
+/* F is on its way. */
+static void
+fetch_wait(struct proxy *p, struct fetch *f, uint64_t deadline)
+{
+	p->stats.fetches++;
+	list_add_tail(&p->waiting, &f->link);
+	timer_start(p->timers, &f->deadline, deadline);
+}
+
+bool
+fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
+    enum fetch_fail *why)
+{
+	enum upstream_send s = p->up->send(p->up_self, f, why, p->now);
+
+	if (s != UPSTREAM_FAILED && fetch_keep(f, s == UPSTREAM_WAIT)) {
+		fetch_wait(p, f, deadline);
+		return true;
+	}
+	if (s != UPSTREAM_FAILED) {
+		p->up->cancel(p->up_self, f);
+		*why = FETCH_BUSY;
+	}
+	count_failure(p, *why);
+	fetch_free(p, f);
+	return false;
+}
+
 /* F is on its way; R waits for it. */
 static enum verdict
 wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
@@ -310,11 +354,9 @@ wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
 		fetch_free(p, f);
 		return answer_full(p, r);
 	}
-	p->stats.fetches++;
 	r->fetch = f;
 	list_add_tail(&f->waiters, &r->link);
-	list_add_tail(&p->waiting, &f->link);
-	timer_start(p->timers, &f->deadline, p->now + r->route.timeout_ms);
+	fetch_wait(p, f, p->now + r->route.timeout_ms);
 	return WAIT;
 }
 
@@ -365,7 +407,7 @@ stage_fetch(struct proxy *p, struct request *r)
 		return unsafe_option(p, r);	/* PRX-32 */
 	if (hop_limit == 0)
 		return hop_limit_used_up(p, r);
-	f = fetch_new(p, r);
+	f = fetch_for(p, r);
 	if (f == NULL)
 		return answer_full(p, r);
 	switch (fetch_write(p, f, r, hop_limit < 0 ? 0 : (uint8_t)hop_limit)) {
@@ -430,6 +472,15 @@ proxy_handle(struct proxy *p, const struct inbound *in, uint64_t now)
 
 /* ---- life ---- */
 
+static bool
+wants_links(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->v[i].links)
+			return true;
+	return false;
+}
+
 struct proxy *
 proxy_new(const struct proxy_conf *conf, const struct self *self,
     struct timers *timers, struct rand *rnd)
@@ -442,15 +493,22 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 	p->self = self;
 	p->timers = timers;
 	p->tag_key = rand_key(rnd);
-	p->etag = rand_u64(rnd);
+	p->etag_key = rand_key(rnd);
 	if (!limits_init(&p->limits, conf->max_clients, rnd))
 		goto err0;
 	if (!backoff_init(&p->backoff, timers, rnd))
 		goto err1;
+	if (wants_links(conf->rules)) {
+		p->links = links_new(p);
+		if (p->links == NULL)
+			goto err2;
+	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
+err2:
+	backoff_fini(&p->backoff);
 err1:
 	limits_fini(&p->limits);
 err0:
@@ -479,6 +537,7 @@ proxy_free(struct proxy *p)
 {
 	if (p == NULL)
 		return;
+	links_free(p->links);
 	while (!list_empty(&p->waiting)) {
 		struct fetch *f =
 		    CONTAINER_OF(p->waiting.next, struct fetch, link);
@@ -503,7 +562,7 @@ proxy_drain(struct proxy *p)
 size_t
 proxy_waiting(const struct proxy *p)
 {
-	return p->fetches.used;
+	return p->requests.used;
 }
 
 const struct proxy_stats *

@@ -43,6 +43,8 @@ struct proxy_stats {
 	uint64_t hop_limit;	/* used up: 5.08 (PRX-64) */
 	uint64_t full;		/* a limit: 5.03 */
 	uint64_t too_large;	/* 4.13 */
+	uint64_t lists;		/* of links fetched from origins */
+	uint64_t lists_failed;	/* of them, not come or not usable */
 };
 
 /* NULL without memory. SELF may be completed later, before requests come. */

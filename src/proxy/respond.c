@@ -40,6 +40,16 @@ fetch_check(const struct fetch *f, const struct addr *a)
 	    FETCH_GO : FETCH_IS_REFUSED;
 }
 
+static void
+tell_failure(struct fetch *f, enum fetch_fail why, uint64_t now)
+{
+	const struct fetch_ops *ops = f->ops;
+	void *user = f->user;
+
+	fetch_free(f->proxy, f);
+	ops->failed(user, why, now);
+}
+
 void
 fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now)
 {
@@ -50,6 +60,10 @@ fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now)
 	/* PRX-82: no answer was asked for, and none has come. */
 	if (!f->silent || why != FETCH_TIMEOUT)
 		count_failure(p, why);
+	if (f->ops != NULL) {
+		tell_failure(f, why, now);
+		return;
+	}
 	while ((r = fetch_waiter(f)) != NULL)
 		answer_failure(p, r, why);
 	fetch_free(p, f);
@@ -187,6 +201,20 @@ hold_back(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 		backoff_note(&p->backoff, &request, &f->route.hop, m, p->now);
 }
 
+static bool
+tell_response(struct fetch *f, const struct coap_msg *m, uint64_t now)
+{
+	const struct fetch_ops *ops = f->ops;
+	void *user = f->user;
+
+	if (!response_usable(f, m)) {
+		fetch_failed(f, FETCH_BAD_RESPONSE, now);
+		return false;
+	}
+	fetch_free(f->proxy, f);
+	return ops->response(user, m, now);
+}
+
 bool
 fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
     uint64_t now)
@@ -196,6 +224,8 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 	struct reply reply;
 
 	p->now = now;
+	if (f->ops != NULL)
+		return tell_response(f, m, now);
 	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
 		return true;
 	if (!make_reply(p, f, m, &reply)) {

@@ -74,6 +74,7 @@ struct rule {
 	enum confirmable confirmable;
 	uint32_t nstart;	/* 0: a window (MSG-39) */
 	uint64_t timeout_ms;
+	bool links;		/* the origin's links appear in our list */
 };
 
 struct rules {

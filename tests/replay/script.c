@@ -247,6 +247,8 @@ step_count(struct script *s, struct span line)
 		{ "held-back", p->held_back },
 		{ "suppressed", p->suppressed },
 		{ "timeouts", p->timeouts },
+		{ "lists", p->lists },
+		{ "lists-failed", p->lists_failed },
 		{ "pings", down->rx_pings },
 		{ "malformed", down->rx_malformed },
 		{ "down-retransmissions", down->retransmissions },

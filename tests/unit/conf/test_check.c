@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "loading.h"
+#include "proxy/links.h"
 
 #define ROUTE "[route r]\nto = coap://h\n"
 
@@ -30,6 +31,54 @@ START_TEST(test_origin)
 	expect_refused("[origin a]\nserver =\n" ROUTE,
 	    "t.conf:1: error: [origin a] has no 'server'\n");
 	expect_fine("[origin]\n" ROUTE);
+}
+END_TEST
+
+/* PRX-73, PRX-76: links are rewritten where that is asked for, and can be. */
+START_TEST(test_links)
+{
+	struct loading l = load_string("[route a]\npath = /a\nto = coap://h\n"
+	    "links = rewrite\n[route b]\npath = /b\nto = coap://h\n"
+	    "links = no\n[route c]\npath = /c\nto = coap://h\n");
+
+	ck_assert_ptr_nonnull(l.c);
+	ck_assert(l.c->rules.v[0].links);
+	ck_assert(!l.c->rules.v[1].links);
+	ck_assert(!l.c->rules.v[2].links);
+	unload(&l);
+	expect_refused("[route a]\nto = coap://h\nlinks = rewrite\n",
+	    "t.conf:3: error: 'links = rewrite' needs a 'path'\n");
+	expect_refused("[route a]\npath =\nto = coap://h\n"
+	    "links = rewrite\n",
+	    "t.conf:4: error: 'links = rewrite' needs a 'path'\n");
+	expect_refused("[route a]\npath = /a\nlinks = rewrite\nreply = 4.04\n",
+	    "t.conf:3: error: 'links = rewrite' needs a 'to'\n");
+	/* Said once. */
+	expect_refused("[route a]\npath = /a\nlinks = rewrite\n",
+	    "t.conf:1: error: [route a] says neither 'to' nor 'reply'\n");
+	expect_refused("[route a]\npaht = /a\nto = coap://h\n"
+	    "links = rewrite\n", "t.conf:2:1: error: [route] has no setting "
+	    "'paht'; did you mean 'path'?\n");
+	expect_refused("[route a]\npath = /a\nto = coap://h\nas = proxy\n"
+	    "links = rewrite\n", "t.conf:5: error: 'links = rewrite' is not "
+	    "for 'as = proxy': behind it are many origins\n");
+	expect_refused("[route a]\npath = /a\nto = coap://h\n"
+	    "links = rewirte\n", "t.conf:4:9: error: 'rewirte' is not what to "
+	    "do with links; did you mean 'rewrite'?\n");
+}
+END_TEST
+
+START_TEST(test_links_limit)
+{
+	static char text[65536];
+	size_t n = 0;
+
+	for (unsigned i = 0; i <= LINKS_RULES_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "[route]\npath = /p%u\nto = coap://h\nlinks = rewrite\n",
+		    i);
+	expect_refused(text, "t.conf:1028: error: more than 256 routes with "
+	    "'links = rewrite'\n");
 }
 END_TEST
 
@@ -163,6 +212,8 @@ check_suite(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, test_route);
 	tcase_add_test(tc, test_origin);
+	tcase_add_test(tc, test_links);
+	tcase_add_test(tc, test_links_limit);
 	tcase_add_test(tc, test_message);
 	tcase_add_test(tc, test_dns);
 	tcase_add_test(tc, test_bind);

@@ -77,7 +77,7 @@ START_TEST(test_examples)
 {
 	static const char *const names[] = { "1-forward-acl.conf",
 		"2-vhosts.conf", "3-subdomain.conf", "4-paths.conf",
-		"8-minimal.conf" };
+		"8-minimal.conf", "10-links.conf" };
 
 	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
 		struct loading l = load_example(names[i]);

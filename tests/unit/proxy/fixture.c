@@ -175,6 +175,9 @@ note_reply(struct request *r, const struct reply *reply, uint64_t now)
 	ck_assert_uint_gt(r->msg.token.n, 0);
 	snprintf(s->reply, sizeof(s->reply), "%s",
 	    dump(reply->code, reply->opts, reply->payload));
+	snprintf(s->payload, sizeof(s->payload), "%.*s",
+	    (int)reply->payload.n, reply->payload.n > 0 ?
+	    (const char *)reply->payload.p : "");
 }
 
 static void

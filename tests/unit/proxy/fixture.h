@@ -51,6 +51,7 @@ struct stand {
 	/* What the client got. */
 	unsigned replies, suppressed, drops;
 	char reply[512];
+	char payload[256];	/* of the reply, what fits of it */
 	struct span token;
 	struct addr client, local;
 };
