@@ -20,6 +20,7 @@ struct press {
 	const struct rule *rule;
 	const struct path *path;
 	struct coap_linkw out;
+	const uint8_t *theirs;	/* what of a path written is behind ours */
 	char host[ADDR_STRLEN];	/* the origin's address, if it is one */
 };
 
@@ -233,6 +234,7 @@ put_path(struct press *p, const struct coap_msg *m)
 	}
 	for (size_t i = 0; i < p->path->n; i++)
 		coap_link_segment(&p->out, p->path->seg[i]);
+	p->theirs = p->out.w->cur;
 	for (; coap_opts_next(&it); some = true)
 		coap_link_segment(&p->out, it.value);
 	if (!some)
@@ -252,9 +254,7 @@ put_mapped(struct press *p, struct span text)
 	struct coap_uri u = { .scheme = COAP_SCHEME_COAP };
 	struct reference r;
 
-	if (!read_reference(&r, text, &p->rule->to, space) ||
-	    reveals(p, r.path) || reveals(p, r.query) ||
-	    reveals(p, r.fragment))
+	if (!read_reference(&r, text, &p->rule->to, space))
 		return false;
 	u.path = r.path;
 	if (!coap_uri_put_path(&u, &o) || w.full ||
@@ -266,7 +266,9 @@ put_mapped(struct press *p, struct span text)
 	if (r.has_fragment)
 		writer_u8(p->out.w, '#');
 	writer_span_put(p->out.w, r.fragment);
-	return true;
+	/* Not as it was read: "%31" is a digit by now. */
+	return !reveals(p, span_make(p->theirs,
+	    (size_t)(p->out.w->cur - p->theirs)));
 }
 
 /* Whether TEXT is a URI of another scheme, which means the same here. */

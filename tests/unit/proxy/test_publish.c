@@ -202,7 +202,8 @@ START_TEST(attributes)
 		{ "</a>;v=198.51.100.12;w=\"1198.51.100.1\"",
 			"</m/a>;v=198.51.100.12;w=\"1198.51.100.1\"" },
 		{ "<http://198.51.100.1/x>,<http://h/?at=198.51.100.1>,"
-		  "</p?at=198.51.100.1>,</198.51.100.1>,</x#198.51.100.1>",
+		  "</p?at=198.51.100.1>,</198.51.100.1>,</x#198.51.100.1>,"
+		  "</%31%398.51.100.1>,</%63oap://h>,</t>;anchor=\"/coap://\"",
 			"" },
 		{ "</a>;rt=\"http://h/y\";e=\"scoap:/\"",
 			"</m/a>;rt=\"http://h/y\";e=\"scoap:/\"" },
@@ -220,6 +221,9 @@ START_TEST(attributes)
 
 	route("198.51.100.1", "", "m", true);
 	check(t, UNIT_COUNT(t));
+	/* Our own paths are the operator's business. */
+	route("198.51.100.1", "", "198.51.100.1", true);
+	ck_assert_str_eq(published("</t>"), "</198.51.100.1/t>");
 	route("o.example", "", "m", true);
 	check(names, UNIT_COUNT(names));
 	route("[2001:db8::1]", "", "m", true);
