@@ -93,6 +93,7 @@ ask(struct harvest *h)
 		.uri = rule->to,
 		.hop = rule->to,
 		.confirmable = rule->confirmable,
+		.nstart = rule->nstart,
 		.timeout_ms = rule->timeout_ms,
 	};
 	uint8_t opts[REQUEST_OPTS_MAX];
