@@ -48,6 +48,15 @@ coap_emit_bound(size_t token, size_t opts, size_t payload)
 	return 4 + 2 + token + opts + 1 + payload;
 }
 
+/* coap_emit()'s result, given enough room. */
+static inline size_t
+coap_emit_size(size_t token, size_t opts, size_t payload)
+{
+	size_t ext = token < 13 ? 0 : token < 269 ? 1 : 2;
+
+	return 4 + ext + token + opts + (payload > 0 ? 1 + payload : 0);
+}
+
 /* Changes the Message ID of an emitted message. */
 static inline void
 coap_set_mid(uint8_t *message, uint16_t mid)

@@ -12,6 +12,8 @@
 
 #include "msg/core.h"
 
+enum { ONCE_COPIES = 5 };	/* 1 + MAX_RETRANSMIT of RFC 7252 4.8 */
+
 void
 dgram_expiry_arm(struct dgram *d)
 {
@@ -128,6 +130,9 @@ duplicate(struct dgram *d, struct received *r)
 	r->peer->stats.duplicates++;
 	d->received.stats.duplicates++;
 	if (r->type != COAP_CON)
+		return;
+	/* No client of ours would repeat it so often (ATK-16). */
+	if (r->once && r->copies > ONCE_COPIES)
 		return;
 	if (r->state == RECEIVED_REPLIED && r->answer == ANSWER_BUF) {
 		dgram_transmit(d, r->peer, r->buf);

@@ -133,6 +133,15 @@ void dgram_suppress(struct dgram *d, struct received *r, uint64_t now);
  * anew would do no harm. */
 void dgram_harmless(struct dgram *d, struct received *r);
 
+/* R's sender may be somebody else: what is sent for it is sent once, in a NON
+ * if it cannot be piggybacked (RFC 9175 2.4), and copies of R beyond those that
+ * MAX_RETRANSMIT makes get nothing. */
+void dgram_once(struct received *r);
+
+/* How many messages have been sent for R, which has no answer yet; a copy of it
+ * may have been the cause. */
+unsigned dgram_sent_for(const struct received *r);
+
 /* R gets nothing, and is forgotten: a copy of it will be taken as new. */
 void dgram_forget(struct dgram *d, struct received *r);
 

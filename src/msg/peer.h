@@ -58,6 +58,7 @@ struct peer {
 	struct addr remote;
 	struct addr local;
 	void *io;		/* the socket, for dgram_ops.send */
+	uint8_t note;		/* the user's own; 0 at first */
 	uint32_t refs;		/* records and exchanges that name it */
 	struct mids mids;
 	struct peer_stats stats;

@@ -69,7 +69,7 @@ send_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
 {
 	bool piggyback = r->type == COAP_CON && r->state == RECEIVED_OPEN;
 	struct coap_head h = {
-		.type = piggyback ? COAP_ACK : r->type,
+		.type = piggyback ? COAP_ACK : r->once ? COAP_NON : r->type,
 		.code = out->code,
 		.mid = r->mid,
 		.token = token,
@@ -118,6 +118,18 @@ void
 dgram_harmless(struct dgram *d, struct received *r)
 {
 	received_harmless(&d->received, r);
+}
+
+void
+dgram_once(struct received *r)
+{
+	r->once = true;
+}
+
+unsigned
+dgram_sent_for(const struct received *r)
+{
+	return r->state == RECEIVED_OPEN ? 0 : 1;
 }
 
 void

@@ -154,6 +154,7 @@ START_TEST(test_tokens)
 
 		ck_assert_uint_ge(n, 4);
 		ck_assert_uint_le(n, coap_emit_bound(t[i].n, 0, 0));
+		ck_assert_uint_eq(n, coap_emit_size(t[i].n, 0, 0));
 		assert_hex(span_make(big, n - t[i].n), t[i].start);
 		ck_assert_int_eq(coap_parse(&m, span_make(big, n)),
 		    COAP_PARSE_OK);
@@ -200,6 +201,8 @@ START_TEST(test_message)
 		assert_hex(span_make(big, n), t[i].message);
 		ck_assert_uint_le(n,
 		    coap_emit_bound(token.n, opts.n, payload.n));
+		ck_assert_uint_eq(n,
+		    coap_emit_size(token.n, opts.n, payload.n));
 		for (size_t cap = 0; cap < n; cap++) {
 			uint8_t *out = malloc(cap);
 

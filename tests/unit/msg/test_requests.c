@@ -210,6 +210,51 @@ START_TEST(test_separate)
 }
 END_TEST
 
+/* ATK-04, ATK-11: for a stranger everything is sent once: the answer behind an
+ * empty ACK is a NON, and so is that to a message whose ID has been taken over
+ * by another one. */
+START_TEST(test_once)
+{
+	in_request(0, "41 01 12 34 a1");
+	dgram_once(w.got[0].r);
+	ck_assert_uint_eq(dgram_sent_for(w.got[0].r), 0);
+	pass(&w, 500);
+	out(&w, 0, "60 00 12 34");
+	ck_assert_uint_eq(dgram_sent_for(w.got[0].r), 1);
+	ck_assert(reply(&w, 0, COAP_205));
+	out(&w, 0, "51 45 50 00 a1 ff 78");
+	ck_assert_uint_eq(dgram_sent_count(w.d), 0);
+	in(&w, 0, "41 01 12 34 a1");
+	out(&w, 0, "60 00 12 34");
+	in_request(0, "41 01 12 35 a2");
+	dgram_once(w.got[1].r);
+	in_request(0, "41 01 12 35 a3");
+	ck_assert(reply(&w, 1, COAP_205));
+	out(&w, 0, "51 45 50 01 a2 ff 78");
+	ck_assert(reply(&w, 2, COAP_205));
+	out(&w, 0, "61 45 12 35 a3 ff 78");
+	pass(&w, 100000);
+	quiet(&w);
+}
+END_TEST
+
+/* ATK-16: a copy is answered as often as clients repeat, five times in all. */
+START_TEST(test_once_copies)
+{
+	in_request(0, "41 01 12 34 a1");
+	dgram_once(w.got[0].r);
+	ck_assert(reply(&w, 0, COAP_205));
+	out(&w, 0, "61 45 12 34 a1 ff 78");
+	for (unsigned i = 0; i < 10; i++) {
+		in(&w, 0, "41 01 12 34 a1");
+		if (i < 4)
+			out(&w, 0, "61 45 12 34 a1 ff 78");
+		quiet(&w);
+	}
+	ck_assert_uint_eq(w.ngot, 1);
+}
+END_TEST
+
 /* MSG-32, MSG-45: a separate response nobody acknowledges. */
 START_TEST(test_separate_unheard)
 {
@@ -568,6 +613,8 @@ requests_case(void)
 	tcase_add_test(tc, test_piggybacked);
 	tcase_add_test(tc, test_tokens);
 	tcase_add_test(tc, test_separate);
+	tcase_add_test(tc, test_once);
+	tcase_add_test(tc, test_once_copies);
 	tcase_add_test(tc, test_separate_unheard);
 	tcase_add_test(tc, test_separate_reset);
 	tcase_add_test(tc, test_duplicate_early);
