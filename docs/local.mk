@@ -7,4 +7,5 @@ EXTRA_DIST += \
 	docs/decisions/004-request-tag-without-state.md \
 	docs/decisions/005-deny-to-by-length.md \
 	docs/decisions/006-congestion.md \
-	docs/decisions/007-no-response.md
+	docs/decisions/007-no-response.md \
+	docs/decisions/008-echo-by-siphash.md

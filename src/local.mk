@@ -60,6 +60,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/classify.c src/proxy/classify.h \
 	src/proxy/collect.c src/proxy/collect.h \
 	src/proxy/core.h \
+	src/proxy/echo.c src/proxy/echo.h \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/filter.c src/proxy/filter.h \
 	src/proxy/front.h \

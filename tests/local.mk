@@ -110,6 +110,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_backoff.c \
 	tests/unit/proxy/test_classify.c \
 	tests/unit/proxy/test_collect.c \
+	tests/unit/proxy/test_echo.c \
 	tests/unit/proxy/test_fetch.c \
 	tests/unit/proxy/test_filter.c \
 	tests/unit/proxy/test_harvest.c \

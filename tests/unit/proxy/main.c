@@ -13,6 +13,7 @@ main(void)
 		respond_suite, proxy_suite, waiting_suite, roles_suite,
 		collect_suite, publish_suite, filter_suite,
 		harvest_suite, links_suite,
+		echo_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -9,6 +9,7 @@ Suite *answer_suite(void);
 Suite *backoff_suite(void);
 Suite *classify_suite(void);
 Suite *collect_suite(void);
+Suite *echo_suite(void);
 Suite *fetch_suite(void);
 Suite *filter_suite(void);
 Suite *harvest_suite(void);
