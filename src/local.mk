@@ -64,6 +64,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/filter.c src/proxy/filter.h \
 	src/proxy/front.h \
+	src/proxy/guard.c \
 	src/proxy/harvest.c src/proxy/harvest.h \
 	src/proxy/limit.c src/proxy/limit.h \
 	src/proxy/links.c src/proxy/links.h \

@@ -114,6 +114,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_fetch.c \
 	tests/unit/proxy/test_filter.c \
 	tests/unit/proxy/test_harvest.c \
+	tests/unit/proxy/test_guard.c \
 	tests/unit/proxy/test_limit.c \
 	tests/unit/proxy/test_links.c \
 	tests/unit/proxy/test_local.c \
@@ -307,6 +308,7 @@ scenarios = \
 	tests/replay/core.rp \
 	tests/replay/dispatch.rp \
 	tests/replay/duplicates.rp \
+	tests/replay/echo.rp \
 	tests/replay/errors.rp \
 	tests/replay/hoplimit.rp \
 	tests/replay/message.rp \
@@ -328,6 +330,7 @@ system_tests = \
 	tests/system/test_addresses.py \
 	tests/system/test_chain.py \
 	tests/system/test_config.py \
+	tests/system/test_echo.py \
 	tests/system/test_forward.py \
 	tests/system/test_interop.py \
 	tests/system/test_lifecycle.py \

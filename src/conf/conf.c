@@ -323,6 +323,7 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->nlisten; i++) {
 		netlist_fini(&c->listen[i].access.allow_from);
 		netlist_fini(&c->listen[i].access.deny_from);
+		netlist_fini(&c->listen[i].access.exempt);
 	}
 	for (size_t i = 0; i < c->rules.n; i++) {
 		netlist_fini(&c->rules.v[i].allow_from);

@@ -173,6 +173,21 @@ read_confirmable(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+static const char *const amplifications[] = { "off", "echo", "blocks", NULL };
+
+static const char *
+read_amplification(const struct value_at *at, struct span word, void *out)
+{
+	enum amplification *p = out;
+	int i = word_index(amplifications, word);
+
+	(void)at;
+	if (i < 0)
+		return value_not;
+	*p = (enum amplification)i;
+	return NULL;
+}
+
 static const char *const hops[] = { "origin", "proxy", NULL };
 
 static const char *
@@ -331,6 +346,9 @@ const struct value_type
     value_confirmable = { .noun = "a way to send requests",
 	.read = read_confirmable, .words = confirmables,
 	.example = "as-client, always or never" },
+    value_amplification = { .noun = "an amplification limit",
+	.read = read_amplification, .words = amplifications,
+	.example = "echo, blocks or off" },
     value_as = { .noun = "a kind of next hop", .read = read_as, .words = hops,
 	.example = "origin or proxy" },
     value_links = { .noun = "what to do with links", .read = read_links,

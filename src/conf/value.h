@@ -45,7 +45,7 @@ struct value_type {
 extern const struct value_type value_bool, value_count, value_duration,
     value_factor, value_name, value_methods, value_level, value_log_target,
     value_confirmable, value_as, value_links, value_send_host, value_reply,
-    value_rate, value_nstart, value_include;
+    value_rate, value_nstart, value_include, value_amplification;
 
 /* Places (place.c). */
 extern const struct value_type value_networks, value_own_name, value_host,

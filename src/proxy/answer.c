@@ -16,6 +16,8 @@ static void
 request_finish(struct proxy *p, struct request *r)
 {
 	list_del(&r->link);
+	if (r->stranger)
+		guard_finish(p, r);
 	arena_reset(&r->arena, ARENA_LIMIT);
 	if (!r->spare)
 		pool_put(&p->requests, r);
@@ -24,6 +26,9 @@ request_finish(struct proxy *p, struct request *r)
 enum verdict
 answer(struct proxy *p, struct request *r, const struct reply *reply)
 {
+	/* What nobody wants to hear needs no proof of who hears it. */
+	if (r->stranger && !coap_is_unwanted(r->unwanted, reply->code))
+		reply = guard_reply(p, r, reply);
 	if (coap_is_unwanted(r->unwanted, reply->code)) {
 		p->stats.suppressed++;
 		r->front->suppress(r, p->now);

@@ -1,14 +1,15 @@
 /*
- * core: struct proxy, and what its three parts call of each other.
+ * core: struct proxy, and what its four parts call of each other.
  *
- * Private to proxy.c (the way in), respond.c (the way back) and answer.c (the
- * way out).
+ * Private to proxy.c (the way in), respond.c (the way back), answer.c (the way
+ * out) and guard.c (what strangers get of it).
  */
 #ifndef PROXY_CORE_H
 #define PROXY_CORE_H
 
 #include "base/pool.h"
 #include "proxy/backoff.h"
+#include "proxy/echo.h"
 #include "proxy/fetch.h"
 #include "proxy/proxy.h"
 #include "proxy/redirect.h"
@@ -29,6 +30,9 @@ struct proxy {
 	struct pool requests, fetches;
 	struct list waiting;		/* fetches under way */
 	struct limits limits;		/* clients, by how often they ask */
+	struct echo echo;
+	struct limits strangers;	/* clients, not confirmed, likewise */
+	size_t ahead;			/* requests with request.ahead */
 	struct backoff backoff;		/* origins that asked for patience */
 	struct request spare;
 	struct siphash_key tag_key;
@@ -42,6 +46,8 @@ struct proxy {
 	uint8_t expanded[OPTS_MAX];
 	uint8_t opts[OPTS_MAX];
 	uint8_t text[MESSAGE_MAX];
+	uint8_t guarded_opts[OPTS_MAX];
+	struct reply guarded;
 };
 
 enum verdict {
@@ -49,6 +55,9 @@ enum verdict {
 	WAIT,			/* for an origin */
 	REPLIED,		/* the request is answered, and gone */
 };
+
+/* inbound.note */
+enum { NOTE_NONE, NOTE_EXEMPT };
 
 /* Answers R, as far as it wants to hear the answer; it is gone then. REPLIED,
  * for the stages to return. */
@@ -83,6 +92,26 @@ enum verdict answer_none(struct proxy *p, struct request *r);
 
 /* What WHY means, in words. */
 const char *failure_text(enum fetch_fail why);
+
+/* ---- guard.c: clients that may not be where they say ---- */
+
+bool guard_init(struct proxy *p, struct rand *rnd)
+    __attribute__((warn_unused_result));
+void guard_fini(struct proxy *p);
+
+/* First of all: whether the amplification limit is for R's client. Takes note
+ * of clients that it never is for, and of Echo values of ours. */
+enum verdict guard_admit(struct proxy *p, struct request *r);
+
+/* R, a stranger's, is about to be sent to an origin. NEXT: it may. */
+enum verdict guard_ahead(struct proxy *p, struct request *r);
+
+/* What R, a stranger's, gets instead of REPLY; made in scratch. */
+const struct reply *guard_reply(struct proxy *p, const struct request *r,
+    const struct reply *reply);
+
+/* R, a stranger's, ends. */
+void guard_finish(struct proxy *p, const struct request *r);
 
 /* Counts a failed fetch. */
 void count_failure(struct proxy *p, enum fetch_fail why);

@@ -22,6 +22,11 @@ struct front_ops {
 	/* R gets no answer, and nobody has acted on it: the client may well
 	 * repeat it. */
 	void (*drop)(struct request *r, uint64_t now);
+	/* Nobody knows yet whether R's client is where it says: what is sent
+	 * for R is not repeated by ourselves (ATK-04, ATK-11). */
+	void (*once)(struct request *r);
+	/* How many messages have been sent for R; all of them were empty. */
+	unsigned (*sent)(const struct request *r);
 };
 
 /* A request as a front end hands it over; borrowed until proxy_handle()
@@ -33,6 +38,8 @@ struct inbound {
 	uint64_t client_id;		/* a number that tells clients apart */
 	const struct addr *local;	/* where it was sent to */
 	unsigned listener;		/* index in the configuration */
+	uint8_t *note;			/* the proxy's own about the client;
+					 * 0 at first */
 	enum coap_scheme scheme;	/* of the listener */
 	const struct coap_msg *msg;
 };

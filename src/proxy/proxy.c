@@ -1,7 +1,8 @@
 /*
  * proxy: the stages of a request.
  *
- *	proxy_handle -> admit > classify > redirect > local > fetch -> WAIT
+ *	proxy_handle -> guard > admit > classify > redirect > local > fetch
+ *	    -> WAIT
  *
  * Each stage is an adaptor: it calls a module that knows nothing of stages and
  * turns what that says into a verdict.
@@ -40,6 +41,12 @@ admit_rate(struct proxy *p, struct request *r, const struct rate *rate)
 		break;
 	}
 	return NEXT;
+}
+
+static enum verdict
+stage_guard(struct proxy *p, struct request *r)
+{
+	return *r->in->note == NOTE_EXEMPT ? NEXT : guard_admit(p, r);
 }
 
 static enum verdict
@@ -305,6 +312,7 @@ fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
 
 	rewrite_authority(&rw, &r->route, &r->msg);
 	rw.hop_limit = hop_limit;
+	rw.drop_echo = r->own_echo;
 	if (relay_needs_tag(&r->msg)) {
 		relay_tag(&p->tag_key, r->in->client, r->in->local, tag);
 		rw.tag = span_make(tag, sizeof(tag));
@@ -407,6 +415,8 @@ stage_fetch(struct proxy *p, struct request *r)
 		return unsafe_option(p, r);	/* PRX-32 */
 	if (hop_limit == 0)
 		return hop_limit_used_up(p, r);
+	if (r->stranger && guard_ahead(p, r) != NEXT)
+		return REPLIED;
 	f = fetch_for(p, r);
 	if (f == NULL)
 		return answer_full(p, r);
@@ -427,6 +437,7 @@ static const struct stage {
 	const char *name;
 	enum verdict (*run)(struct proxy *, struct request *);
 } stages[] = {
+	{ "guard", stage_guard },	/* is the client where it says? */
 	{ "admit", stage_admit },	/* may this client ask anything? */
 	{ "classify", stage_classify },	/* legal; forward, reverse or own */
 	{ "redirect", stage_redirect },	/* rule chain -> route */
@@ -454,6 +465,7 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->role = ROLE_REVERSE;
 	r->unwanted = coap_unwanted(in->msg);
 	r->spare = spare;
+	r->own_echo = r->stranger = false;
 	arena_init(&r->arena, ARENA_LIMIT);
 	return r;
 }
@@ -498,15 +510,19 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 		goto err0;
 	if (!backoff_init(&p->backoff, timers, rnd))
 		goto err1;
+	if (!guard_init(p, rnd))
+		goto err2;
 	if (wants_links(conf->rules)) {
 		p->links = links_new(p);
 		if (p->links == NULL)
-			goto err2;
+			goto err3;
 	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
+err3:
+	guard_fini(p);
 err2:
 	backoff_fini(&p->backoff);
 err1:
@@ -546,6 +562,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	guard_fini(p);
 	backoff_fini(&p->backoff);
 	limits_fini(&p->limits);
 	pool_fini(&p->requests);

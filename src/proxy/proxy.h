@@ -25,7 +25,8 @@ struct proxy_conf {
 	const struct forward_conf *forward;	/* NULL: role off */
 	const struct rules *rules;
 	size_t max_requests;	/* waiting at a time */
-	size_t max_clients;	/* with a rate limit to watch */
+	size_t max_clients;	/* with a rate limit to watch, and confirmed
+				 * ones */
 };
 
 struct proxy_stats {
@@ -45,6 +46,12 @@ struct proxy_stats {
 	uint64_t too_large;	/* 4.13 */
 	uint64_t lists;		/* of links fetched from origins */
 	uint64_t lists_failed;	/* of them, not come or not usable */
+	/* Clients that may not be where they say (amplification): */
+	uint64_t challenges;	/* 4.01 with Echo */
+	uint64_t confirmed;	/* endpoints that have proved themselves */
+	uint64_t echo_invalid;	/* own Echo values, expired or forged */
+	uint64_t cut;		/* answers cut to a small block */
+	uint64_t withheld;	/* answers that there were too many of */
 };
 
 /* NULL without memory. SELF may be completed later, before requests come. */

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/pool.h"
+#include "proxy/echo.h"
 #include "proxy/front.h"
 #include "proxy/route.h"
 
@@ -34,6 +35,14 @@ struct request {
 	uint8_t unwanted;		/* COAP_NO_*: answers not to be sent */
 	bool spare;			/* the one that refuses when all others
 					 * are in use */
+	bool own_echo;			/* its Echo is ours: not forwarded */
+	/* From a client that may be somebody else (guard.c). */
+	bool stranger;
+	bool ahead;			/* sent to an origin all the same */
+	bool challenge;			/* by Echo, else smaller blocks */
+	uint32_t budget;		/* octets that may go back, headers of
+					 * lower layers included (ATK-02) */
+	uint8_t echo[ECHO_LEN];		/* the value for it */
 	struct arena arena;
 };
 

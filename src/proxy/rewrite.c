@@ -242,6 +242,10 @@ merge_opt(struct merge *g, const struct coap_opt_iter *it)
 	case COAP_OPT_NO_RESPONSE:
 		copy_no_response(g, it);
 		return;
+	case COAP_OPT_ECHO:
+		if (!g->rw->drop_echo)
+			copy_opt(g, it);
+		return;
 	default:
 		copy_opt(g, it);
 	}

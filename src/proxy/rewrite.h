@@ -26,6 +26,7 @@ struct rewrite_request {
 	struct span scheme;	/* Proxy-Scheme to send; empty: none */
 	uint8_t hop_limit;	/* Hop-Limit to send; 0: none */
 	struct span tag;	/* Request-Tag of our own; empty: none */
+	bool drop_echo;		/* Echo is our own (PRX-84) */
 	char literal[ADDR_STRLEN];	/* room for host */
 };
 

@@ -106,10 +106,19 @@ struct forward_conf {
 	uint64_t timeout_ms;
 };
 
+/* What a client gets whose address may be forged (ATK-10). */
+enum amplification {
+	AMPLIFICATION_OFF,	/* whatever there is to say */
+	AMPLIFICATION_ECHO,	/* large answers only after a challenge */
+	AMPLIFICATION_BLOCKS,	/* large answers in small blocks */
+};
+
 /* Who may use a listener, and how often. */
 struct access {
 	struct netlist allow_from, deny_from;
 	struct rate rate;	/* per client */
+	enum amplification amplification;
+	struct netlist exempt;	/* from amplification */
 };
 
 /* One request's way. The host texts borrow from the request or from the

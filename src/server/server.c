@@ -67,10 +67,24 @@ front_drop(struct request *req, uint64_t now)
 	dgram_forget(r->dgram, r);
 }
 
+static void
+front_once(struct request *req)
+{
+	dgram_once(req->front_ctx);
+}
+
+static unsigned
+front_sent(const struct request *req)
+{
+	return dgram_sent_for(req->front_ctx);
+}
+
 static const struct front_ops server_front = {
 	.reply = front_reply,
 	.suppress = front_suppress,
 	.drop = front_drop,
+	.once = front_once,
+	.sent = front_sent,
 };
 
 static void
@@ -95,6 +109,7 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 		.client_id = r->peer->node.hash,
 		.local = &r->peer->local,
 		.listener = l->index,
+		.note = &r->peer->note,
 		.scheme = l->scheme,
 		.msg = m,
 	};

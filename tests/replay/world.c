@@ -61,6 +61,9 @@ build_proxy(struct world *w)
 	w->access = xcalloc(c->nlisten, sizeof(*w->access));
 	for (size_t i = 0; i < c->nlisten; i++)
 		w->access[i] = c->listen[i].access;
+	if (!w->strangers)
+		for (size_t i = 0; i < c->nlisten; i++)
+			w->access[i].amplification = AMPLIFICATION_OFF;
 	w->proxy_conf = (struct proxy_conf){
 		.name = c->name,
 		.hop_limit = c->hop_limit,
@@ -126,6 +129,9 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	rand_init_fixed(&w->rnd, seed);
 	if (!load(w, name, text))
 		return false;
+	/* Our clients have public addresses, and are to be trusted unless the
+	 * scenario is about that. */
+	w->strangers = strstr(text, "amplification") != NULL;
 	room = (size_t)w->conf->message.max_exchanges * BUF_PER_EXCHANGE;
 	w->bufs = buf_pool_new(room < BUFS_MIN ? BUFS_MIN : room);
 	build_self(w);

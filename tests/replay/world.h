@@ -40,6 +40,7 @@ struct world {
 	struct conf *conf;
 	struct span *names;
 	struct access *access;
+	bool strangers;		/* amplification as configured, not off */
 	struct self self;
 	struct proxy_conf proxy_conf;
 	struct client_conf client_conf;

@@ -136,6 +136,8 @@ START_TEST(test_text)
 	    "allow-from = any\n"
 	    "deny-from =\n"
 	    "rate-limit = off\n"
+	    "amplification = echo\n"
+	    "amplification-exempt = loopback private link-local\n"
 	    "\n"
 	    "[route a]                                # t.conf:8\n"
 	    "listen =\n"

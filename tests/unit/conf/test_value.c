@@ -277,6 +277,71 @@ START_TEST(test_rate_refused)
 }
 END_TEST
 
+/* ATK-10: the modes, and who is exempt. */
+START_TEST(test_amplification)
+{
+	static const struct {
+		const char *text;
+		enum amplification want;
+		bool loopback, public;	/* exempt */
+	} t[] = {
+		{ "", AMPLIFICATION_ECHO, true, false },
+		{ "amplification = echo\n", AMPLIFICATION_ECHO, true, false },
+		{ "amplification = blocks\namplification-exempt =\n",
+			AMPLIFICATION_BLOCKS, false, false },
+		{ "amplification = off\n", AMPLIFICATION_OFF, true, false },
+		{ "amplification-exempt = 192.0.2.0/24, private\n"
+		  "amplification-exempt = 2001:db8::/32\n",
+			AMPLIFICATION_ECHO, false, true },
+	};
+	struct addr loopback, public;
+
+	ck_assert(addr_parse_ip(&loopback, SPAN_LIT("::1"), false));
+	ck_assert(addr_parse_ip(&public, SPAN_LIT("192.0.2.7"), false));
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		const struct access *a;
+		char text[200];
+
+		snprintf(text, sizeof(text), "[listen a]\n%s", t[i].text);
+		a = &load_fine(text)->listen[0].access;
+		ck_assert_int_eq(a->amplification, t[i].want);
+		ck_assert((netlist_match(&a->exempt, &loopback) >= 0) ==
+		    t[i].loopback);
+		ck_assert((netlist_match(&a->exempt, &public) >= 0) ==
+		    t[i].public);
+		teardown();
+	}
+}
+END_TEST
+
+START_TEST(test_amplification_refused)
+{
+	static const struct {
+		const char *text, *want;
+	} t[] = {
+		{ "amplification = ecko", "t.conf:2:17: error: 'ecko' is not "
+			"an amplification limit; did you mean 'echo'?" },
+		{ "amplification = on", "t.conf:2:17: error: 'on' is not an "
+			"amplification limit; expected echo, blocks or off" },
+		{ "amplification =", "t.conf:2:1: error: 'amplification' has "
+			"no value; expected echo, blocks or off" },
+		{ "amplification-exempt = 10.0.0.0/8 me", "t.conf:2:35: error: "
+			"'me' is not a network" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		char text[200];
+
+		snprintf(text, sizeof(text), "[listen]\n%s\n", t[i].text);
+		l = load_string(text);
+		ck_assert(l.c == NULL);
+		ck_assert_msg(strstr(l.r.text, t[i].want) != NULL, "%s",
+		    l.r.text);
+		teardown();
+	}
+}
+END_TEST
+
 Suite *
 value_suite(void)
 {
@@ -295,6 +360,8 @@ value_suite(void)
 	tcase_add_test(tc, test_lists);
 	tcase_add_test(tc, test_rate);
 	tcase_add_test(tc, test_rate_refused);
+	tcase_add_test(tc, test_amplification);
+	tcase_add_test(tc, test_amplification_refused);
 	suite_add_tcase(s, tc);
 	return s;
 }

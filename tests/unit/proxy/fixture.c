@@ -198,10 +198,28 @@ note_drop(struct request *r, uint64_t now)
 	s->drops++;
 }
 
+static void
+note_once(struct request *r)
+{
+	struct stand *s = r->front_ctx;
+
+	s->once++;
+}
+
+static unsigned
+note_sent(const struct request *r)
+{
+	struct stand *s = r->front_ctx;
+
+	return s->acked ? 1 : 0;
+}
+
 static const struct front_ops note_front = {
 	.reply = note_reply,
 	.suppress = note_suppress,
 	.drop = note_drop,
+	.once = note_once,
+	.sent = note_sent,
 };
 
 void
@@ -250,11 +268,13 @@ void
 stand_ask(struct stand *s, const char *text, uint64_t now)
 {
 	struct coap_msg m = message(text);
+	uint8_t note = 0;
 	struct inbound in = {
 		.front = &note_front,
 		.front_ctx = s,
 		.client = &s->client,
 		.local = &s->local,
+		.note = &note,
 		.scheme = COAP_SCHEME_COAP,
 		.msg = &m,
 	};

@@ -49,7 +49,8 @@ struct stand {
 	size_t noctets;
 	unsigned sends, cancels;
 	/* What the client got. */
-	unsigned replies, suppressed, drops;
+	unsigned replies, suppressed, drops, once;
+	bool acked;		/* an empty ACK counts as sent */
 	char reply[512];
 	char payload[256];	/* of the reply, what fits of it */
 	struct span token;

@@ -14,6 +14,7 @@ main(void)
 		collect_suite, publish_suite, filter_suite,
 		harvest_suite, links_suite,
 		echo_suite,
+		echo_suite, guard_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -13,6 +13,7 @@ Suite *echo_suite(void);
 Suite *fetch_suite(void);
 Suite *filter_suite(void);
 Suite *harvest_suite(void);
+Suite *guard_suite(void);
 Suite *limit_suite(void);
 Suite *links_suite(void);
 Suite *local_suite(void);

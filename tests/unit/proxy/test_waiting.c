@@ -58,11 +58,13 @@ ask(struct client *c, const char *text, uint64_t now)
 {
 	struct coap_msg m = message(text);
 	struct addr from = s.client, to = s.local;
+	uint8_t note = 0;
 	struct inbound in = {
 		.front = &front,
 		.front_ctx = c,
 		.client = &from,
 		.local = &to,
+		.note = &note,
 		.scheme = COAP_SCHEME_COAP,
 		.msg = &m,
 	};

@@ -43,12 +43,14 @@ fixture_ask(struct fixture *f, uint8_t type, uint8_t code, const char *uri,
 	struct coap_head h = { type, code, (uint16_t)f->n, SPAN_LIT("tok") };
 	struct outcome *out = &f->outcomes[f->n];
 	struct coap_msg m;
+	uint8_t note = 0;
 	struct inbound in = {
 		.front = &front,
 		.front_ctx = out,
 		.client = &f->from,
 		.client_id = f->client_id,
 		.local = &f->to,
+		.note = &note,
 		.scheme = COAP_SCHEME_COAP,
 		.msg = &m,
 	};
