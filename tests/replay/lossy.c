@@ -133,6 +133,7 @@ sim_repeat(struct sim *s, struct repeat *r, const struct addr *from,
     const struct addr *to, struct span octets, unsigned copies)
 {
 	assert(octets.n > 0 && octets.n <= OCTETS);
+	timer_stop(&r->timer);
 	*r = (struct repeat){
 		.sim = s,
 		.from = *from,

@@ -56,10 +56,10 @@ result(bool ok, const char *name, const char *fmt, ...)
 
 /* Enough room for a bad network: nobody is turned away, nor waits long for an
  * origin that lost a message. */
-static const char routes[] = "[origin]\nnstart = 64\n" ROUTES;
+#define PATIENT "probing-rate = 100\nqueue-per-origin = 4096\n" \
+    "[origin]\nnstart = 64\n" ROUTES
 
-static const char long_routes[] = "[origin]\nnstart = 64\n"
-    "[message]\nprobing-rate = 100\nqueue-per-origin = 4096\n" ROUTES;
+static const char routes[] = "[message]\n" PATIENT;
 
 /* As it comes. */
 static const char plain_routes[] = ROUTES;
@@ -132,9 +132,8 @@ test_fair(uint64_t seed)
 static void
 test_small_tables(void)
 {
-	char conf[1024];
 	const struct lossy_conf c = {
-		.conf = conf,
+		.conf = "[message]\nmax-exchanges = 100\n" PATIENT,
 		.clients = 50,
 		.origins = 5,
 		.exchanges = 1000,
@@ -147,8 +146,6 @@ test_small_tables(void)
 	};
 	struct lossy_result r;
 
-	snprintf(conf, sizeof(conf), "[message]\nmax-exchanges = 100\n%s",
-	    routes);
 	lossy_run(&c, &r);
 	report_lossy(is_sound(&r) && r.refused > 0 && r.answered > 0,
 	    "MSG-65 MSG-66 full tables: some refused, none done twice", c.seed,
@@ -188,7 +185,7 @@ test_long(unsigned exchanges, uint64_t seed)
 {
 	struct lossy_result r;
 
-	long_run(long_routes, REFUSE_NEVER, exchanges, seed, &r);
+	long_run(routes, REFUSE_NEVER, exchanges, seed, &r);
 	report_lossy(is_complete(&r) && r.exchanges == exchanges &&
 	    r.timed_out > exchanges / 20 && r.given_up_con < exchanges / 100,
 	    "MSG-61 PRX-42 a long run: answered once or 5.04, done once",
@@ -217,9 +214,9 @@ test_repeatable(void)
 	enum { COUNT = 2000 };
 	struct lossy_result a, b, c;
 
-	long_run(long_routes, REFUSE_NEVER, COUNT, 7252, &a);
-	long_run(long_routes, REFUSE_NEVER, COUNT, 7252, &b);
-	long_run(long_routes, REFUSE_NEVER, COUNT, 7253, &c);
+	long_run(routes, REFUSE_NEVER, COUNT, 7252, &a);
+	long_run(routes, REFUSE_NEVER, COUNT, 7252, &b);
+	long_run(routes, REFUSE_NEVER, COUNT, 7253, &c);
 	result(a.digest == b.digest && a.digest != c.digest,
 	    "a seed stands for a run: the same datagrams at the same times",
 	    "digests %016llx %016llx, another seed %016llx",
