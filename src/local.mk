@@ -79,6 +79,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/rewrite.c src/proxy/rewrite.h \
 	src/proxy/route.c src/proxy/route.h \
 	src/proxy/self.c src/proxy/self.h \
+	src/proxy/upload.c src/proxy/upload.h \
 	src/proxy/upstream.h
 
 src_libserver_a_SOURCES = \

@@ -101,6 +101,8 @@ tests_unit_net_unit_SOURCES = $(unit_runner) \
 tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/replay/text.c \
 	tests/replay/text.h \
+	tests/unit/proxy/blocks.c \
+	tests/unit/proxy/blocks.h \
 	tests/unit/proxy/fixture.c \
 	tests/unit/proxy/fixture.h \
 	tests/unit/proxy/main.c \
@@ -128,6 +130,8 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_roles.c \
 	tests/unit/proxy/test_route.c \
 	tests/unit/proxy/test_self.c \
+	tests/unit/proxy/test_upload.c \
+	tests/unit/proxy/test_upload_bounds.c \
 	tests/unit/proxy/test_waiting.c
 
 tests_unit_server_unit_SOURCES = $(unit_runner) $(unit_fakenet) \

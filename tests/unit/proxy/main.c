@@ -15,6 +15,7 @@ main(void)
 		harvest_suite, links_suite,
 		echo_suite,
 		echo_suite, guard_suite,
+		upload_suite, upload_bounds_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

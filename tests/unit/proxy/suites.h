@@ -27,6 +27,8 @@ Suite *rewrite_suite(void);
 Suite *route_suite(void);
 Suite *roles_suite(void);
 Suite *self_suite(void);
+Suite *upload_bounds_suite(void);
+Suite *upload_suite(void);
 Suite *waiting_suite(void);
 
 #endif
