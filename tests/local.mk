@@ -110,6 +110,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_admit.c \
 	tests/unit/proxy/test_answer.c \
 	tests/unit/proxy/test_backoff.c \
+	tests/unit/proxy/test_chunk.c \
 	tests/unit/proxy/test_classify.c \
 	tests/unit/proxy/test_collect.c \
 	tests/unit/proxy/test_echo.c \
@@ -130,6 +131,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_roles.c \
 	tests/unit/proxy/test_route.c \
 	tests/unit/proxy/test_self.c \
+	tests/unit/proxy/test_transfer.c \
 	tests/unit/proxy/test_upload.c \
 	tests/unit/proxy/test_upload_bounds.c \
 	tests/unit/proxy/test_waiting.c

@@ -7,6 +7,7 @@
 Suite *admit_suite(void);
 Suite *answer_suite(void);
 Suite *backoff_suite(void);
+Suite *chunk_suite(void);
 Suite *classify_suite(void);
 Suite *collect_suite(void);
 Suite *echo_suite(void);
@@ -27,6 +28,7 @@ Suite *rewrite_suite(void);
 Suite *route_suite(void);
 Suite *roles_suite(void);
 Suite *self_suite(void);
+Suite *transfer_suite(void);
 Suite *upload_bounds_suite(void);
 Suite *upload_suite(void);
 Suite *waiting_suite(void);
