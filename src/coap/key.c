@@ -1,17 +1,24 @@
 /*
  * key: the canonical octets of a request.
  *
- *	method, scheme, port, host, length of the payload that counts,
- *	{number, length, value} of each option that counts, that payload
+ *	scheme, port, host, {number, length, value} of each option of the
+ *	target, 0;
+ *	method, length of the payload that counts, {number, length, value} of
+ *	each other option that counts, that payload
  *
- * Everything of variable length is preceded by its length and the payload's
- * stands before the options, so no two different requests have the same
- * octets. Target first, since that is what people vary; values as they came,
- * without a reading of numbers: a miss too many is cheaper than a wrong hit.
+ * Everything of variable length is preceded by its length, the payload's stands
+ * before the options, and no option of the target has the number 0, so no two
+ * different requests have the same octets. Values as they came, without a
+ * reading of numbers: a miss too many is cheaper than a wrong hit.
+ *
+ * The first line is what the URI's hash is made of. It keys the hash of the
+ * rest, so that every octet is hashed once.
  */
 #include "coap/key.h"
 
 enum { HOST_NAME = 0, HOST_ADDR = 1 };
+
+enum part { PART_NONE, PART_TARGET, PART_REST };
 
 /* The row whose duty decides about the option at IT; NULL for those nobody
  * here can read. The proxy passes safe ones on, so all of these may change the
@@ -26,34 +33,37 @@ deciding_row(const struct coap_opt_iter *it)
 }
 
 /* RFC 7252 5.4.2, 5.6; CAC-04. */
-static bool
-in_key(const struct coap_opt_iter *it)
+static enum part
+part_of(const struct coap_opt_iter *it)
 {
 	const struct coap_opt_def *def = deciding_row(it);
 
 	if (coap_opt_nocachekey(it->number))
-		return false;
+		return PART_NONE;
 	if (def == NULL)
-		return true;
+		return PART_REST;
 	switch (def->duty) {
 	case COAP_DUTY_FORWARD:
-		return def->number != COAP_OPT_ETAG &&
-		    def->number != COAP_OPT_REQUEST_TAG;
+		return def->number == COAP_OPT_ETAG ||
+			def->number == COAP_OPT_REQUEST_TAG ?
+		    PART_NONE : PART_REST;
 	case COAP_DUTY_TARGET:
-		/* Host, port and scheme come as arguments. */
-		return def->number == COAP_OPT_URI_PATH ||
-		    def->number == COAP_OPT_URI_QUERY;
+		return PART_TARGET;
 	case COAP_DUTY_HOP:
 	case COAP_DUTY_NONE:
 		break;
 	}
-	return false;
+	return PART_NONE;
 }
 
 /* An address counts by its octets, which tell its family and its zone. */
 static void
-put_host(struct writer *w, const struct coap_host *host)
+put_authority(struct writer *w, const struct coap_authority *at)
 {
+	const struct coap_host *host = at->host;
+
+	writer_u8(w, (uint8_t)at->scheme);
+	writer_u16(w, at->port);
 	if (!host->literal) {
 		writer_u8(w, HOST_NAME);
 		writer_u8(w, (uint8_t)host->text.n);
@@ -65,39 +75,120 @@ put_host(struct writer *w, const struct coap_host *host)
 }
 
 static void
-put_options(struct writer *w, const struct coap_msg *m)
+put_option(struct writer *w, uint16_t number, struct span value)
+{
+	writer_u16(w, number);
+	writer_u32(w, (uint32_t)value.n);
+	writer_span_put(w, value);
+	if (number != COAP_OPT_URI_HOST || w->full)
+		return;
+	for (uint8_t *p = w->cur - value.n; p < w->cur; p++)
+		*p = span_lower(*p);
+}
+
+/* Writes the options of M that belong to PART. Returns whether any belongs to
+ * PART_REST. */
+static bool
+put_options(struct writer *w, const struct coap_msg *m, enum part part)
 {
 	struct coap_opt_iter it;
+	bool rest = false;
 
 	coap_opts(&it, m);
 	while (coap_opts_next(&it)) {
-		if (!in_key(&it))
-			continue;
-		writer_u16(w, it.number);
-		writer_u32(w, (uint32_t)it.value.n);
-		writer_span_put(w, it.value);
+		enum part p = part_of(&it);
+
+		rest |= p == PART_REST;
+		if (p == part)
+			put_option(w, it.number, it.value);
 	}
+	return rest;
+}
+
+/* The hash of what is in W from START on. */
+static uint64_t
+hash_from(const struct writer *w, const uint8_t *start,
+    const struct siphash_key *secret)
+{
+	return siphash(secret, span_make(start, (size_t)(w->cur - start)));
 }
 
 bool
 coap_key_make(struct coap_key *key, struct writer *w,
     const struct siphash_key *secret, const struct coap_msg *m,
-    enum coap_scheme scheme, const struct coap_host *host, uint16_t port)
+    const struct coap_authority *at, enum coap_key_body body)
+{
+	const uint8_t *start = w->cur, *middle;
+	struct span payload = { NULL, 0 };
+	bool asked = m->code == COAP_FETCH;
+	struct siphash_key under;
+	bool rest;
+
+	put_authority(w, at);
+	rest = put_options(w, m, PART_TARGET);
+	writer_u16(w, 0);
+	middle = w->cur;
+	key->uri = hash_from(w, start, secret);
+	under = (struct siphash_key){ secret->k0 ^ key->uri, secret->k1 };
+
+	if (asked && body == COAP_KEY_BODY)
+		payload = m->payload;
+	writer_u8(w, m->code);
+	writer_u32(w, asked && body == COAP_KEY_NO_BODY ?
+	    UINT32_MAX : (uint32_t)payload.n);
+	if (rest)
+		put_options(w, m, PART_REST);
+	writer_span_put(w, payload);
+	key->octets = span_make(start, (size_t)(w->cur - start));
+	key->hash = hash_from(w, middle, &under);
+	return !w->full;
+}
+
+bool
+coap_uri_hash(uint64_t *uri, struct writer *w,
+    const struct siphash_key *secret, const struct coap_msg *m,
+    const struct coap_authority *at)
 {
 	const uint8_t *start = w->cur;
-	struct span body = { NULL, 0 };
 
-	/* RFC 8132 2.1: the payload of a FETCH is part of the question. */
-	if (m->code == COAP_FETCH)
-		body = m->payload;
-	writer_u8(w, m->code);
-	writer_u8(w, (uint8_t)scheme);
-	writer_u16(w, port);
-	put_host(w, host);
-	writer_u32(w, (uint32_t)body.n);
-	put_options(w, m);
-	writer_span_put(w, body);
-	key->octets = span_make(start, (size_t)(w->cur - start));
-	key->hash = siphash(secret, key->octets);
+	put_authority(w, at);
+	put_options(w, m, PART_TARGET);
+	writer_u16(w, 0);
+	*uri = hash_from(w, start, secret);
+	return !w->full;
+}
+
+/* Writes the options NUMBER of M as if their number was AS. */
+static void
+put_as(struct writer *w, const struct coap_msg *m, uint16_t number,
+    uint16_t as)
+{
+	struct coap_opt_iter it;
+
+	coap_opts(&it, m);
+	while (coap_opts_next(&it))
+		if (it.number == number && it.def != NULL)
+			put_option(w, as, it.value);
+}
+
+bool
+coap_location_hash(uint64_t *uri, struct writer *w,
+    const struct siphash_key *secret, const struct coap_msg *m,
+    const struct coap_authority *at, const struct coap_msg *location)
+{
+	const uint8_t *start = w->cur;
+
+	put_authority(w, at);
+	put_as(w, m, COAP_OPT_URI_HOST, COAP_OPT_URI_HOST);
+	put_as(w, m, COAP_OPT_URI_PORT, COAP_OPT_URI_PORT);
+	/* A query alone leaves the path as it is (RFC 3986 5.2.2). */
+	if (coap_has(location, COAP_OPT_LOCATION_PATH))
+		put_as(w, location, COAP_OPT_LOCATION_PATH, COAP_OPT_URI_PATH);
+	else
+		put_as(w, m, COAP_OPT_URI_PATH, COAP_OPT_URI_PATH);
+	put_as(w, location, COAP_OPT_LOCATION_QUERY, COAP_OPT_URI_QUERY);
+	put_as(w, m, COAP_OPT_PROXY_SCHEME, COAP_OPT_PROXY_SCHEME);
+	writer_u16(w, 0);
+	*uri = hash_from(w, start, secret);
 	return !w->full;
 }

@@ -78,31 +78,16 @@ expire_fire(struct timer *t, uint64_t now)
 	forget(h->owner, h);
 }
 
-/* The key of M to HOP. Many an origin, and every proxy, has several authorities
- * at one place: what names them stands in front. */
 static bool
 make_key(const struct backoff *b, struct coap_key *key, struct writer *w,
     const struct coap_msg *m, const struct target *hop)
 {
-	static const uint16_t authority[] = { COAP_OPT_URI_HOST,
-		COAP_OPT_URI_PORT, COAP_OPT_PROXY_SCHEME };
+	const struct coap_authority at = { hop->scheme, &hop->host, hop->port };
 
 	/* An OSCORE message never is the same twice, and what it says nobody
 	 * but its ends can know (RFC 8613 10). */
-	if (coap_has(m, COAP_OPT_OSCORE))
-		return false;
-	for (size_t i = 0; i < sizeof(authority) / sizeof(authority[0]); i++) {
-		struct span v = coap_find(m, authority[i]);
-
-		writer_u16(w, (uint16_t)v.n);
-		writer_span_put(w, v);
-	}
-	if (!coap_key_make(key, w, &b->secret, m, hop->scheme, &hop->host,
-		hop->port))
-		return false;
-	key->octets = writer_span(w);
-	key->hash = siphash(&b->secret, key->octets);
-	return true;
+	return !coap_has(m, COAP_OPT_OSCORE) &&
+	    coap_key_make(key, w, &b->secret, m, &at, COAP_KEY_BODY);
 }
 
 static struct held *

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 static const struct siphash_key secret = { 0x0706050403020100, 1 };
+static const struct siphash_key other = { 0x0706050403020100, 2 };
 
 struct request {
 	const char *uri;	/* scheme, host, port */
@@ -13,6 +14,12 @@ struct request {
 	const char *payload;
 };
 
+static struct coap_authority
+authority(const struct coap_uri *u)
+{
+	return (struct coap_authority){ u->scheme, &u->host, u->port };
+}
+
 /* The key of R into W. */
 static bool
 make_key(struct coap_key *key, struct writer *w, const struct request *r)
@@ -20,6 +27,7 @@ make_key(struct coap_key *key, struct writer *w, const struct request *r)
 	struct coap_msg m = { .code = r->code };
 	struct span opts = hex_dup(r->opts);
 	struct span payload = hex_dup(r->payload == NULL ? "" : r->payload);
+	struct coap_authority at;
 	struct coap_uri u;
 	bool ok;
 
@@ -27,7 +35,8 @@ make_key(struct coap_key *key, struct writer *w, const struct request *r)
 	    COAP_URI_OK);
 	ck_assert(coap_parse_opts(&m, opts));
 	m.payload = payload;
-	ok = coap_key_make(key, w, &secret, &m, u.scheme, &u.host, u.port);
+	at = authority(&u);
+	ok = coap_key_make(key, w, &secret, &m, &at, COAP_KEY_BODY);
 	hex_free(opts);
 	hex_free(payload);
 	return ok;
@@ -86,11 +95,21 @@ static const struct {
 	{ { T, 1, "d1 02 61", NULL }, { T, 1, "b1 61", NULL }, false },
 	{ { T, 1, "d1 02 61 01 62", NULL }, { T, 1, "d1 02 62 01 61", NULL },
 	    false },
-	/* CAC-02: the options that name the target are not counted again:
-	 * Uri-Host, Uri-Port, Proxy-Uri, Proxy-Scheme. */
-	{ { T, 1, "31 68 42 16 33", NULL }, { T, 1, "", NULL }, true },
-	{ { T, 1, "d1 16 61", NULL }, { T, 1, "", NULL }, true },
-	{ { T, 1, "d4 1a 63 6f 61 70", NULL }, { T, 1, "", NULL }, true },
+	/* CAC-02: what is said about the target beyond where it is sent to:
+	 * Uri-Host, in either case, Uri-Port, Proxy-Scheme. */
+	{ { T, 1, "32 76 31", NULL }, { T, 1, "32 76 31", NULL }, true },
+	{ { T, 1, "32 76 31", NULL }, { T, 1, "32 56 31", NULL }, true },
+	{ { T, 1, "32 76 31", NULL }, { T, 1, "32 76 32", NULL }, false },
+	{ { T, 1, "32 76 31", NULL }, { T, 1, "", NULL }, false },
+	{ { T, 1, "72 16 33", NULL }, { T, 1, "72 16 34", NULL }, false },
+	{ { T, 1, "72 16 33", NULL }, { T, 1, "", NULL }, false },
+	{ { T, 1, "d4 1a 63 6f 61 70", NULL }, { T, 1, "", NULL }, false },
+	{ { T, 1, "d4 1a 63 6f 61 70", NULL },
+	    { T, 1, "d5 1a 63 6f 61 70 73", NULL }, false },
+	/* Only a host has no case. */
+	{ { T, 1, "d1 02 61", NULL }, { T, 1, "d1 02 41", NULL }, false },
+	/* An option of the target is none of the rest. */
+	{ { T, 1, "b0 10", NULL }, { T, 1, "b0", NULL }, false },
 	/* CAC-03: 65000 "x", "y", absent, twice, its order; 65020. */
 	{ { T, 1, "e1 fc db 78", NULL }, { T, 1, "e1 fc db 79", NULL },
 	    false },
@@ -169,18 +188,160 @@ START_TEST(test_header)
 	struct coap_msg b = { .type = COAP_NON, .code = COAP_GET, .mid = 2,
 		.token = SPAN_LIT("tok") };
 	struct coap_host h = { .text = SPAN_LIT("h") };
+	struct coap_authority at = { COAP_SCHEME_COAP, &h, 5683 };
 	uint8_t buf[2][64];
 	struct writer wa = writer_make(buf[0], sizeof(buf[0]));
 	struct writer wb = writer_make(buf[1], sizeof(buf[1]));
 	struct coap_key ka, kb;
 
-	ck_assert(coap_key_make(&ka, &wa, &secret, &a, COAP_SCHEME_COAP, &h,
-	    5683));
-	ck_assert(coap_key_make(&kb, &wb, &secret, &b, COAP_SCHEME_COAP, &h,
-	    5683));
+	ck_assert(coap_key_make(&ka, &wa, &secret, &a, &at, COAP_KEY_BODY));
+	ck_assert(coap_key_make(&kb, &wb, &secret, &b, &at, COAP_KEY_BODY));
 	assert_span(ka.octets, kb.octets);
 	ck_assert_uint_eq(ka.hash, kb.hash);
-	ck_assert_uint_eq(ka.hash, siphash(&secret, ka.octets));
+	/* Without the secret nobody knows it. */
+	wb = writer_make(buf[1], sizeof(buf[1]));
+	ck_assert(coap_key_make(&kb, &wb, &other, &b, &at, COAP_KEY_BODY));
+	assert_span(ka.octets, kb.octets);
+	ck_assert_uint_ne(ka.hash, kb.hash);
+	ck_assert_uint_ne(ka.uri, kb.uri);
+}
+END_TEST
+
+/* BLK-14: later blocks of an answer are asked for without the body, and what
+ * is found by such a key is never taken for the answer to an empty one. */
+START_TEST(test_no_body)
+{
+	static const char *const bodies[] = { "one", "two", "" };
+	struct coap_host h = { .text = SPAN_LIT("h") };
+	struct coap_authority at = { COAP_SCHEME_COAP, &h, 5683 };
+	struct coap_msg m = { .code = COAP_FETCH };
+	struct span first = { NULL, 0 };
+	uint8_t buf[UNIT_COUNT(bodies)][64];
+
+	for (size_t i = 0; i < UNIT_COUNT(bodies); i++) {
+		struct writer w = writer_make(buf[i], sizeof(buf[i]));
+		struct coap_key key, whole;
+
+		m.payload = span_str(bodies[i]);
+		ck_assert(coap_key_make(&key, &w, &secret, &m, &at,
+		    COAP_KEY_NO_BODY));
+		if (i == 0)
+			first = key.octets;
+		assert_span(key.octets, first);
+		ck_assert(coap_key_make(&whole, &w, &secret, &m, &at,
+		    COAP_KEY_BODY));
+		ck_assert(!span_eq(whole.octets, key.octets));
+		ck_assert_uint_ne(whole.hash, key.hash);
+		ck_assert_uint_eq(whole.uri, key.uri);
+	}
+}
+END_TEST
+
+/* The hash of the target URI of R. */
+static uint64_t
+uri_of(const struct request *r)
+{
+	struct coap_msg m = { .code = r->code };
+	struct span opts = hex_dup(r->opts);
+	struct coap_authority at;
+	struct coap_key key;
+	struct coap_uri u;
+	uint8_t buf[512];
+	struct writer w = writer_make(buf, sizeof(buf));
+	uint64_t hash;
+
+	ck_assert_int_eq(coap_uri_parse(&u, span_str(r->uri), 0), COAP_URI_OK);
+	ck_assert(coap_parse_opts(&m, opts));
+	at = authority(&u);
+	ck_assert(coap_uri_hash(&hash, &w, &secret, &m, &at));
+	w = writer_make(buf, sizeof(buf));
+	ck_assert(coap_key_make(&key, &w, &secret, &m, &at, COAP_KEY_BODY));
+	ck_assert_uint_eq(key.uri, hash);
+	hex_free(opts);
+	return hash;
+}
+
+/* CAC-36: one URI, whatever is asked of it; CAC-43: a query makes another. */
+START_TEST(test_uri)
+{
+	static const struct {
+		struct request a, b;
+		bool same;
+	} rows[] = {
+		{ { T, 1, PATH_T, NULL }, { T, 3, PATH_T, NULL }, true },
+		{ { T, 1, PATH_T, NULL }, { T, 5, PATH_T, NULL }, true },
+		{ { T, 1, "b1 74 61 32", NULL }, { T, 1, PATH_T, NULL },
+		    true },
+		{ { T, 1, "11 01 a1 74 e1 fc dc 78", NULL },
+		    { T, 4, PATH_T, NULL }, true },
+		{ { "COAP://H:5683", 1, PATH_T, NULL },
+		    { T, 3, PATH_T, NULL }, true },
+		{ { T, 1, "b1 74 41 78", NULL }, { T, 1, PATH_T, NULL },
+		    false },
+		{ { T, 1, "b1 74 41 78", NULL }, { T, 1, "b1 74 41 79", NULL },
+		    false },
+		{ { T, 1, "b1 74", NULL }, { T, 1, "b1 75", NULL }, false },
+		{ { T, 1, "32 76 31", NULL }, { T, 1, "32 56 31", NULL },
+		    true },
+		{ { T, 1, "32 76 31", NULL }, { T, 1, "32 76 32", NULL },
+		    false },
+		{ { "coap://i", 1, "", NULL }, { T, 1, "", NULL }, false },
+		{ { "coap://h:1", 1, "", NULL }, { T, 1, "", NULL }, false },
+		{ { "coaps://h:5683", 1, "", NULL }, { T, 1, "", NULL },
+		    false },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+		ck_assert_msg((uri_of(&rows[i].a) == uri_of(&rows[i].b)) ==
+			rows[i].same, "row %zu", i);
+}
+END_TEST
+
+/* CAC-38, CAC-39: Location-Path and Location-Query, relative to the URI that
+ * was asked. */
+START_TEST(test_location)
+{
+	static const struct {
+		const char *asked, *location, *named;
+	} rows[] = {
+		/* /c: Location-Path c, 7 */
+		{ "b1 63", "81 63 01 37", "b1 63 01 37" },
+		{ "b1 63 41 71", "81 63 01 37", "b1 63 01 37" },
+		/* with Location-Query a; and that alone */
+		{ "b1 63 41 71", "81 63 c1 61", "b1 63 41 61" },
+		{ "b1 63 41 71", "d1 07 61", "b1 63 41 61" },
+		/* the same virtual host, port and proxy */
+		{ "32 76 31 42 16 33 41 63", "81 64",
+		    "32 76 31 42 16 33 41 64" },
+		{ "b1 63 d4 0f 63 6f 61 70", "81 64",
+		    "b1 64 d4 0f 63 6f 61 70" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct request named = { T, 1, rows[i].named, NULL };
+		struct span asked = hex_dup(rows[i].asked);
+		struct span location = hex_dup(rows[i].location);
+		struct coap_msg m = { .code = COAP_POST };
+		struct coap_msg answer = { .code = COAP_201 };
+		struct coap_host h = { .text = SPAN_LIT("h") };
+		struct coap_authority at = { COAP_SCHEME_COAP, &h, 5683 };
+		uint8_t buf[128];
+		struct writer w = writer_make(buf, sizeof(buf));
+		uint64_t hash;
+		size_t n;
+
+		ck_assert(coap_parse_opts(&m, asked));
+		ck_assert(coap_parse_opts(&answer, location));
+		ck_assert(coap_location_hash(&hash, &w, &secret, &m, &at,
+		    &answer));
+		ck_assert_msg(hash == uri_of(&named), "row %zu", i);
+		n = writer_len(&w);
+		w = writer_make(buf, n - 1);
+		ck_assert(!coap_location_hash(&hash, &w, &secret, &m, &at,
+		    &answer));
+		hex_free(asked);
+		hex_free(location);
+	}
 }
 END_TEST
 
@@ -222,6 +383,9 @@ key_suite(void)
 
 	tcase_add_test(tc, test_pairs);
 	tcase_add_test(tc, test_header);
+	tcase_add_test(tc, test_no_body);
+	tcase_add_test(tc, test_uri);
+	tcase_add_test(tc, test_location);
 	tcase_add_test(tc, test_room);
 	suite_add_tcase(s, tc);
 	return s;
