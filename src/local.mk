@@ -64,6 +64,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/echo.c src/proxy/echo.h \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/filter.c src/proxy/filter.h \
+	src/proxy/fresh.c src/proxy/fresh.h \
 	src/proxy/front.h \
 	src/proxy/guard.c \
 	src/proxy/harvest.c src/proxy/harvest.h \

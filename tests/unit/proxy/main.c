@@ -17,6 +17,7 @@ main(void)
 		echo_suite, guard_suite,
 		upload_suite, upload_bounds_suite,
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
+		fresh_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -15,6 +15,7 @@ Suite *fetch_suite(void);
 Suite *filter_suite(void);
 Suite *harvest_suite(void);
 Suite *guard_suite(void);
+Suite *fresh_suite(void);
 Suite *limit_suite(void);
 Suite *links_suite(void);
 Suite *local_suite(void);
