@@ -58,6 +58,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/answer.c \
 	src/proxy/backoff.c src/proxy/backoff.h \
 	src/proxy/chunk.c src/proxy/chunk.h \
+	src/proxy/cache.c src/proxy/cache.h \
 	src/proxy/classify.c src/proxy/classify.h \
 	src/proxy/collect.c src/proxy/collect.h \
 	src/proxy/core.h \

@@ -18,6 +18,7 @@ main(void)
 		upload_suite, upload_bounds_suite,
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
 		fresh_suite,
+		fresh_suite, cache_suite, cache_model_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

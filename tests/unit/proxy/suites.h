@@ -8,6 +8,8 @@ Suite *admit_suite(void);
 Suite *answer_suite(void);
 Suite *backoff_suite(void);
 Suite *chunk_suite(void);
+Suite *cache_model_suite(void);
+Suite *cache_suite(void);
 Suite *classify_suite(void);
 Suite *collect_suite(void);
 Suite *echo_suite(void);
