@@ -56,6 +56,7 @@ src_libnet_a_SOURCES = \
 src_libproxy_a_SOURCES = \
 	src/proxy/admit.c src/proxy/admit.h \
 	src/proxy/answer.c \
+	src/proxy/ask.c \
 	src/proxy/backoff.c src/proxy/backoff.h \
 	src/proxy/chunk.c src/proxy/chunk.h \
 	src/proxy/cache.c src/proxy/cache.h \
@@ -81,6 +82,8 @@ src_libproxy_a_SOURCES = \
 	src/proxy/respond.c \
 	src/proxy/rewrite.c src/proxy/rewrite.h \
 	src/proxy/route.c src/proxy/route.h \
+	src/proxy/serve.c \
+	src/proxy/share.c src/proxy/share.h \
 	src/proxy/self.c src/proxy/self.h \
 	src/proxy/upload.c src/proxy/upload.h \
 	src/proxy/upstream.h

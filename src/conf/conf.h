@@ -11,6 +11,7 @@
 #include "base/netlist.h"
 #include "msg/params.h"
 #include "net/resolve.h"
+#include "proxy/cache.h"
 #include "proxy/route.h"
 #include "upstream/flow.h"
 
@@ -47,6 +48,8 @@ struct conf {
 	struct msg_params message;
 	unsigned max_upstream_ports;	/* per origin */
 	struct flow_conf flow;
+	/* [cache] */
+	struct cache_conf cache;
 	/* [log] */
 	enum log_level log_level;
 	const char *log_target;		/* NULL: standard error */

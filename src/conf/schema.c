@@ -34,7 +34,7 @@ static const struct schema_section sections[SECTION_TYPES] = {
 		"What is logged, and where." },
 	{ SECTION_DNS, "dns", NAME_NONE, true, false,
 		"Looking up names." },
-	{ SECTION_CACHE, "cache", NAME_NONE, false, true,
+	{ SECTION_CACHE, "cache", NAME_NONE, true, false,
 		"The response cache." },
 	{ SECTION_OBSERVE, "observe", NAME_NONE, false, true,
 		"Observations." },
@@ -149,7 +149,8 @@ static const struct schema_key keys[] = {
 	{ SECTION_ROUTE, "timeout", &value_duration, IN(rule, timeout_ms),
 		.lo = 1, .hi = DAY, .def = "90s",
 		.help = "how long an answer may take" },
-	LATER(SECTION_ROUTE, "cache", "yes", "answers may be cached"),
+	{ SECTION_ROUTE, "cache", &value_bool, IN(rule, cache), .def = "yes",
+		.help = "answers may be stored and shared" },
 	LATER(SECTION_ROUTE, "observe", "yes", "observations are shared"),
 	{ SECTION_ROUTE, "links", &value_links, IN(rule, links), .def = "no",
 		.help = "the origin's links in our list: no, rewrite" },
@@ -194,6 +195,17 @@ static const struct schema_key keys[] = {
 		IN(conf, flow.queue), .hi = 1 << 24, .def = "64",
 		.help = "requests waiting for an origin" },
 
+	/* [cache] */
+	{ SECTION_CACHE, "size", &value_size, IN(conf, cache.size),
+		.hi = (uint64_t)1 << 40, .def = "64M",
+		.help = "memory for responses; 0: none are kept" },
+	{ SECTION_CACHE, "max-entry", &value_size, IN(conf, cache.max_entry),
+		.hi = (uint64_t)1 << 30, .def = "1M",
+		.help = "the largest body kept" },
+	{ SECTION_CACHE, "max-age", &value_seconds, IN(conf, cache.max_age),
+		.hi = (uint64_t)365 * DAY, .def = "1d",
+		.help = "responses are fresh for no longer" },
+
 	/* [log] */
 	{ SECTION_LOG, "level", &value_level, IN(conf, log_level),
 		.def = "info", .help = "error, warn, info or debug" },
@@ -217,9 +229,6 @@ static const struct schema_key keys[] = {
 		.help = "answers are kept at most this long" },
 
 	/* Sections of later work */
-	LATER(SECTION_CACHE, "size", "64M", "memory; 0: off"),
-	LATER(SECTION_CACHE, "max-entry", "1M", "largest response kept"),
-	LATER(SECTION_CACHE, "max-age", "1d", "bound on what origins ask"),
 	LATER(SECTION_OBSERVE, "max-observers", "100000", "altogether"),
 	LATER(SECTION_OBSERVE, "max-per-client", "32", "of one client"),
 	LATER(SECTION_OBSERVE, "linger", "5s", "kept without observers"),

@@ -53,6 +53,20 @@ read_count(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+static const char *
+read_size(const struct value_at *at, struct span word, void *out)
+{
+	size_t *p = out;
+	uint64_t v;
+
+	if (!parse_size(word, &v))
+		return value_not;
+	if (!in_range(at, v) || v > SIZE_MAX)
+		return value_range;
+	*p = (size_t)v;
+	return NULL;
+}
+
 /* 0 is "auto". */
 static const char *
 read_nstart(const struct value_at *at, struct span word, void *out)
@@ -77,6 +91,20 @@ read_duration(const struct value_at *at, struct span word, void *out)
 		return value_range;
 	*p = v;
 	return NULL;
+}
+
+/* Whole seconds. */
+static const char *
+read_seconds(const struct value_at *at, struct span word, void *out)
+{
+	uint32_t *p = out;
+	uint64_t v = 0;
+	const char *why = read_duration(at, word, &v);
+
+	if (why != NULL)
+		return why;
+	*p = (uint32_t)(v / 1000);
+	return v % 1000 == 0 ? NULL : "is not whole seconds";
 }
 
 static const char *
@@ -331,6 +359,10 @@ const struct value_type
 	.example = "for example 16" },
     value_nstart = { .noun = "a number", .read = read_nstart,
 	.words = nstarts, .example = "auto, or for example 4" },
+    value_size = { .noun = "a size", .read = read_size,
+	.example = "for example 64K, 16M, 1G" },
+    value_seconds = { .noun = "a duration", .read = read_seconds,
+	.example = "for example 30s, 5m, 1h, 7d" },
     value_duration = { .noun = "a duration", .read = read_duration,
 	.example = "for example 500ms, 20s, 5m, 1h" },
     value_factor = { .noun = "a factor", .read = read_factor,

@@ -100,6 +100,7 @@ build_proxy(struct daemon *d)
 		.rules = &c->rules,
 		.max_requests = c->message.max_exchanges,
 		.max_clients = c->message.max_exchanges,
+		.cache = c->cache,
 	};
 	d->proxy = proxy_new(&d->proxy_conf, &d->self, loop_timers(d->loop),
 	    &d->rnd);

@@ -16,6 +16,7 @@ static void
 request_finish(struct proxy *p, struct request *r)
 {
 	list_del(&r->link);
+	timer_stop(&r->deadline);
 	if (r->stranger)
 		guard_finish(p, r);
 	arena_reset(&r->arena, ARENA_LIMIT);

@@ -13,10 +13,13 @@
 #include "proxy/fetch.h"
 #include "proxy/proxy.h"
 #include "proxy/redirect.h"
+#include "proxy/rewrite.h"
+#include "proxy/share.h"
 #include "proxy/request.h"
 
 enum {
 	OPTS_MAX = 2048,	/* encoded options of one message */
+	KEY_MAX = 8192,		/* longer requests are not shared */
 	ARENA_LIMIT = 8192,	/* octets one request or fetch may keep */
 	MESSAGE_MAX = 1152,	/* RFC 7252 4.6 */
 };
@@ -34,6 +37,9 @@ struct proxy {
 	struct limits strangers;	/* clients, not confirmed, likewise */
 	size_t ahead;			/* requests with request.ahead */
 	struct backoff backoff;		/* origins that asked for patience */
+	struct cache cache;
+	struct table pending;		/* fetches that may be shared, by key */
+	struct table pending_uris;	/* ... and by URI */
 	struct request spare;
 	struct siphash_key tag_key;
 	struct siphash_key etag_key;	/* of our own resources */
@@ -45,16 +51,37 @@ struct proxy {
 	uint8_t host[COAP_HOST_MAX];
 	uint8_t expanded[OPTS_MAX];
 	uint8_t opts[OPTS_MAX];
+	uint8_t stored[OPTS_MAX];
+	uint8_t key[KEY_MAX];
 	uint8_t text[MESSAGE_MAX];
 	uint8_t guarded_opts[OPTS_MAX];
 	struct reply guarded;
 };
 
-enum verdict {
-	NEXT,			/* on to the next stage */
-	WAIT,			/* for an origin */
-	REPLIED,		/* the request is answered, and gone */
-};
+/* ---- ask.c: the way up ---- */
+
+enum verdict stage_fetch(struct proxy *p, struct request *r);
+
+/* Writes the request R for the next hop into scratch, as F's, with F's
+ * Hop-Limit and what becomes of ETAG, if not NULL. */
+enum rewrite_result fetch_write(struct proxy *p, struct fetch *f,
+    const struct request *r, const struct rewrite_etag *etag);
+
+/* R, of which all that is needed is kept, waits for F. */
+void request_wait(struct proxy *p, struct request *r, struct fetch *f);
+
+/* Of request.deadline. */
+void request_deadline_fire(struct timer *t, uint64_t now);
+
+/* R, which waited for an answer that it cannot have, asks for one of its
+ * own. */
+void request_again(struct proxy *p, struct request *r);
+
+/* ---- serve.c: answers from the cache ---- */
+
+/* Answers R from E: with 2.03, or with E or the block of it that R wants. */
+enum verdict serve_entry(struct proxy *p, struct request *r,
+    struct cache_entry *e);
 
 /* inbound.note */
 enum { NOTE_NONE, NOTE_EXEMPT };

@@ -9,12 +9,22 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/table.h"
 #include "base/timer.h"
 #include "coap/msg.h"
 #include "proxy/route.h"
 #include "proxy/upstream.h"
 
+struct cache_entry;
 struct proxy;
+
+/* Whether others may have what a fetch brings (proxy/share.h). */
+enum share_state {
+	SHARE_NOT,
+	SHARE_OPEN,		/* who asks the same waits with the others */
+	SHARE_CLOSED,		/* not any more: a change was asked for */
+	SHARE_OLD,		/* ... and made: the answer is not fresh */
+};
 
 /* Who is told how a fetch of the proxy's own ends; F is gone by then. response
  * is called as fetch_response() is, with what can be processed at all; failed
@@ -30,14 +40,22 @@ struct fetch {
 	void *user;			/* of ops */
 	struct list link;	/* in the proxy's list */
 	struct proxy *proxy;
-	struct timer deadline;
+	struct timer deadline;	/* of one with ops */
 	struct route route;
 	uint64_t client;	/* for whom: tells clients apart */
 	/* The request to send: valid until ops->send() returns, or, when it
 	 * returned UPSTREAM_WAIT, until the fetch ends. */
 	uint8_t type;		/* COAP_CON or COAP_NON */
 	uint8_t code;
+	uint8_t hop_limit;	/* in the request; 0: none */
 	bool hop_added;		/* P inserted Hop-Limit (PRX-51) */
+	/* Of what may be shared; in the proxy's tables unless SHARE_NOT. */
+	uint8_t state;		/* enum share_state */
+	struct table_node node, uri_node;
+	struct span key;
+	uint64_t hash;
+	uint64_t uri;		/* also of an unsafe request; 0: not known */
+	struct cache_entry *stale;	/* held, being validated */
 	bool block1;		/* the request has Block1 */
 	bool silent;		/* it wants no answer, and the origin is told
 				 * so (PRX-82): nobody can share it who does */

@@ -18,8 +18,6 @@
 #include "proxy/core.h"
 #include "proxy/links.h"
 #include "proxy/local.h"
-#include "proxy/relay.h"
-#include "proxy/rewrite.h"
 
 /* ---- stages ---- */
 
@@ -91,6 +89,7 @@ route_by_rule(struct request *r, const struct rule *rule,
 	r->route.strip = strip;
 	r->route.confirmable = rule->confirmable;
 	r->route.nstart = rule->nstart;
+	r->route.cache = rule->cache;
 	r->route.timeout_ms = rule->timeout_ms;
 }
 
@@ -101,6 +100,7 @@ route_forward(struct request *r, const struct forward_conf *f)
 	r->route.as_proxy = f->has_via;
 	r->route.confirmable = f->confirmable;
 	r->route.nstart = f->nstart;
+	r->route.cache = true;
 	r->route.timeout_ms = f->timeout_ms;
 }
 
@@ -203,236 +203,6 @@ stage_local(struct proxy *p, struct request *r)
 	return answer(p, r, &reply);
 }
 
-/* PRX-55, PRX-56: one less than received, or the configured value. 0 when it
- * is used up; -1 when none is sent. */
-static int
-next_hop_limit(const struct proxy *p, const struct coap_msg *m)
-{
-	uint32_t v;
-
-	if (coap_get_uint(m, COAP_OPT_HOP_LIMIT, &v))
-		return (int)v - 1;
-	return p->conf->hop_limit == 0 ? -1 : (int)p->conf->hop_limit;
-}
-
-static enum verdict
-hop_limit_used_up(struct proxy *p, struct request *r)
-{
-	static struct log_limit limit;
-	struct reply reply = { .code = COAP_508,
-		.payload = span_str(p->conf->name) };
-
-	p->stats.hop_limit++;
-	log_limited(&limit, p->now, LOG_WARN, NULL,
-	    "hop limit used up: is there a loop?");
-	return answer(p, r, &reply);
-}
-
-static enum verdict
-unsafe_option(struct proxy *p, struct request *r)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "unsafe option %u",
-	    (unsigned)r->msg.unknown_unsafe);
-	return answer_error(p, r, COAP_402, text);
-}
-
-static uint8_t
-message_type(const struct request *r)
-{
-	switch (r->route.confirmable) {
-	case CONFIRMABLE_ALWAYS:
-		return COAP_CON;
-	case CONFIRMABLE_NEVER:
-		return COAP_NON;
-	case CONFIRMABLE_AS_CLIENT:
-		break;
-	}
-	return r->msg.type;
-}
-
-static void
-deadline_fire(struct timer *t, uint64_t now)
-{
-	struct fetch *f = CONTAINER_OF(t, struct fetch, deadline);
-
-	f->proxy->up->cancel(f->proxy->up_self, f);
-	fetch_failed(f, FETCH_TIMEOUT, now);
-}
-
-struct fetch *
-fetch_new(struct proxy *p, const struct route *route)
-{
-	struct fetch *f = pool_get(&p->fetches);
-
-	if (f == NULL)
-		return NULL;
-	list_init(&f->waiters);
-	list_init(&f->link);
-	f->ops = NULL;
-	f->proxy = p;
-	timer_init(&f->deadline, deadline_fire);
-	f->route = *route;
-	f->client = 0;
-	f->hop_added = f->block1 = f->silent = false;
-	f->opts = f->payload = SPAN_LIT("");
-	f->up = NULL;
-	f->up_port = 0;
-	arena_init(&f->arena, ARENA_LIMIT);
-	return f;
-}
-
-/* A fetch on behalf of R, without its options. */
-static struct fetch *
-fetch_for(struct proxy *p, const struct request *r)
-{
-	struct fetch *f = fetch_new(p, &r->route);
-
-	if (f == NULL)
-		return NULL;
-	f->client = r->in->client_id;
-	f->type = message_type(r);
-	f->code = r->msg.code;
-	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);
-	f->silent = r->unwanted == COAP_NO_ANY;
-	f->payload = r->msg.payload;
-	return f;
-}
-
-/* Writes the request for the next hop into scratch. */
-static enum rewrite_result
-fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
-    uint8_t hop_limit)
-{
-	struct writer w = writer_make(p->opts, sizeof(p->opts));
-	uint8_t tag[RELAY_TAG_LEN];
-	struct rewrite_request rw;
-	enum rewrite_result result;
-
-	rewrite_authority(&rw, &r->route, &r->msg);
-	rw.hop_limit = hop_limit;
-	rw.drop_echo = r->own_echo;
-	if (relay_needs_tag(&r->msg)) {
-		relay_tag(&p->tag_key, r->in->client, r->in->local, tag);
-		rw.tag = span_make(tag, sizeof(tag));
-	}
-	result = rewrite_request(&rw, &r->msg, &w);
-	f->opts = writer_span(&w);
-	f->hop_added = hop_limit != 0 &&
-	    !coap_has(&r->msg, COAP_OPT_HOP_LIMIT);
-	return result;
-}
-
-/* F is on its way. */
-static void
-fetch_wait(struct proxy *p, struct fetch *f, uint64_t deadline)
-{
-	p->stats.fetches++;
-	list_add_tail(&p->waiting, &f->link);
-	timer_start(p->timers, &f->deadline, deadline);
-}
-
-bool
-fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
-    enum fetch_fail *why)
-{
-	enum upstream_send s = p->up->send(p->up_self, f, why, p->now);
-
-	if (s != UPSTREAM_FAILED && fetch_keep(f, s == UPSTREAM_WAIT)) {
-		fetch_wait(p, f, deadline);
-		return true;
-	}
-	if (s != UPSTREAM_FAILED) {
-		p->up->cancel(p->up_self, f);
-		*why = FETCH_BUSY;
-	}
-	count_failure(p, *why);
-	fetch_free(p, f);
-	return false;
-}
-
-/* F is on its way; R waits for it. */
-static enum verdict
-wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
-{
-	if (!fetch_keep(f, octets) ||
-	    !request_keep(r, octets ? KEEP_ALL : KEEP_TOKEN)) {
-		p->up->cancel(p->up_self, f);
-		fetch_free(p, f);
-		return answer_full(p, r);
-	}
-	r->fetch = f;
-	list_add_tail(&f->waiters, &r->link);
-	fetch_wait(p, f, p->now + r->route.timeout_ms);
-	return WAIT;
-}
-
-static enum verdict
-send_fetch(struct proxy *p, struct request *r, struct fetch *f)
-{
-	enum fetch_fail why = FETCH_BUSY;
-	enum upstream_send s = p->up->send(p->up_self, f, &why, p->now);
-
-	if (s != UPSTREAM_FAILED)
-		return wait_for(p, r, f, s == UPSTREAM_WAIT);
-	fetch_free(p, f);
-	count_failure(p, why);
-	return answer_failure(p, r, why);
-}
-
-/* MSG-74: whether an answer to F's request, as it is in scratch, is kept from
- * before. Then it is the *REPLY. */
-static bool
-held_back(struct proxy *p, const struct fetch *f, struct reply *reply)
-{
-	struct coap_msg m = { .code = f->code, .payload = f->payload };
-	struct writer w = writer_make(p->text, sizeof(p->text));
-
-	return coap_parse_opts(&m, f->opts) &&
-	    backoff_find(&p->backoff, &m, &f->route.hop, &w, reply, p->now);
-}
-
-static enum verdict
-ask_origin(struct proxy *p, struct request *r, struct fetch *f)
-{
-	struct reply reply;
-
-	if (!backoff_any(&p->backoff) || !held_back(p, f, &reply))
-		return send_fetch(p, r, f);
-	fetch_free(p, f);
-	p->stats.held_back++;
-	return answer(p, r, &reply);
-}
-
-static enum verdict
-stage_fetch(struct proxy *p, struct request *r)
-{
-	int hop_limit = next_hop_limit(p, &r->msg);
-	struct fetch *f;
-
-	if (r->msg.unknown_unsafe != 0)
-		return unsafe_option(p, r);	/* PRX-32 */
-	if (hop_limit == 0)
-		return hop_limit_used_up(p, r);
-	if (r->stranger && guard_ahead(p, r) != NEXT)
-		return REPLIED;
-	f = fetch_for(p, r);
-	if (f == NULL)
-		return answer_full(p, r);
-	switch (fetch_write(p, f, r, hop_limit < 0 ? 0 : (uint8_t)hop_limit)) {
-	case REWRITE_OK:
-		return ask_origin(p, r, f);
-	case REWRITE_BAD_PATH:
-		fetch_free(p, f);
-		return answer_error(p, r, COAP_402, "bad Uri-Path");
-	case REWRITE_TOO_LARGE:
-		break;
-	}
-	fetch_free(p, f);
-	return answer_error(p, r, COAP_413, "options too long");
-}
-
 static const struct stage {
 	const char *name;
 	enum verdict (*run)(struct proxy *, struct request *);
@@ -465,7 +235,9 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->role = ROLE_REVERSE;
 	r->unwanted = coap_unwanted(in->msg);
 	r->spare = spare;
-	r->own_echo = r->stranger = false;
+	r->own_echo = r->stranger = r->ahead = false;
+	r->alone = r->joined = false;
+	timer_init(&r->deadline, request_deadline_fire);
 	arena_init(&r->arena, ARENA_LIMIT);
 	return r;
 }
@@ -512,15 +284,19 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 		goto err1;
 	if (!guard_init(p, rnd))
 		goto err2;
+	if (!share_start(p, rnd))
+		goto err3;
 	if (wants_links(conf->rules)) {
 		p->links = links_new(p);
 		if (p->links == NULL)
-			goto err3;
+			goto err4;
 	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
+err4:
+	share_stop(p);
 err3:
 	guard_fini(p);
 err2:
@@ -562,6 +338,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	share_stop(p);
 	guard_fini(p);
 	backoff_fini(&p->backoff);
 	limits_fini(&p->limits);

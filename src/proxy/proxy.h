@@ -11,6 +11,7 @@
 
 #include "base/rand.h"
 #include "base/timer.h"
+#include "proxy/cache.h"
 #include "proxy/front.h"
 #include "proxy/self.h"
 #include "proxy/upstream.h"
@@ -25,6 +26,7 @@ struct proxy_conf {
 	const struct forward_conf *forward;	/* NULL: role off */
 	const struct rules *rules;
 	size_t max_requests;	/* waiting at a time */
+	struct cache_conf cache;
 	size_t max_clients;	/* with a rate limit to watch, and confirmed
 				 * ones */
 };
@@ -44,6 +46,9 @@ struct proxy_stats {
 	uint64_t hop_limit;	/* used up: 5.08 (PRX-64) */
 	uint64_t full;		/* a limit: 5.03 */
 	uint64_t too_large;	/* 4.13 */
+	uint64_t hits, misses;	/* of requests that the cache is for */
+	uint64_t validated;	/* by the origin, with 2.03 */
+	uint64_t joined;	/* waited for what somebody else asked */
 	uint64_t lists;		/* of links fetched from origins */
 	uint64_t lists_failed;	/* of them, not come or not usable */
 	/* Clients that may not be where they say (amplification): */

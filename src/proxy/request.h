@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/pool.h"
+#include "base/timer.h"
+#include "coap/block.h"
 #include "proxy/echo.h"
 #include "proxy/front.h"
 #include "proxy/route.h"
@@ -23,6 +25,13 @@ enum role {
 	ROLE_OWN,		/* for the proxy itself (PRX-03, PRX-28) */
 };
 
+/* What a stage makes of a request. */
+enum verdict {
+	NEXT,			/* on to the next stage */
+	WAIT,			/* for an origin */
+	REPLIED,		/* the request is answered, and gone */
+};
+
 struct request {
 	struct list link;
 	const struct front_ops *front;
@@ -30,11 +39,18 @@ struct request {
 	const struct inbound *in;	/* NULL once only the token is kept */
 	struct coap_msg msg;
 	struct route route;
-	struct fetch *fetch;		/* while it waits */
+	struct fetch *fetch;		/* while it waits, */
+	struct timer deadline;		/* for as long as this */
 	enum role role;
 	uint8_t unwanted;		/* COAP_NO_*: answers not to be sent */
 	bool spare;			/* the one that refuses when all others
 					 * are in use */
+	bool joined;			/* it waits for what others ask, */
+	bool alone;			/* or must not (again) */
+	/* What is looked at when the answer is there (request_want()). */
+	bool has_block2, size2;
+	struct coap_block block2;
+	struct span etags;		/* length and value of each */
 	bool own_echo;			/* its Echo is ours: not forwarded */
 	/* From a client that may be somebody else (guard.c). */
 	bool stranger;
@@ -45,6 +61,9 @@ struct request {
 	uint8_t echo[ECHO_LEN];		/* the value for it */
 	struct arena arena;
 };
+
+/* Fills in what R wants of the answer. False without memory. */
+bool request_want(struct request *r) __attribute__((warn_unused_result));
 
 enum request_keep {
 	KEEP_TOKEN,		/* the request has been sent on: to answer it

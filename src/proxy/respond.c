@@ -19,6 +19,7 @@ void
 fetch_free(struct proxy *p, struct fetch *f)
 {
 	timer_stop(&f->deadline);
+	share_end(p, f);
 	list_del(&f->link);
 	arena_reset(&f->arena, 0);
 	pool_put(&p->fetches, f);
@@ -64,6 +65,7 @@ fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now)
 		tell_failure(f, why, now);
 		return;
 	}
+	share_failed(p, f, why);
 	while ((r = fetch_waiter(f)) != NULL)
 		answer_failure(p, r, why);
 	fetch_free(p, f);
@@ -215,11 +217,52 @@ tell_response(struct fetch *f, const struct coap_msg *m, uint64_t now)
 	return ops->response(user, m, now);
 }
 
+/* The others of F's waiters cannot have the answer either. */
+static void
+ask_again(struct proxy *p, struct fetch *f)
+{
+	struct list others;
+	struct request *r;
+
+	list_init(&others);
+	list_splice_tail(&others, &f->waiters);
+	fetch_free(p, f);
+	while (!list_empty(&others)) {
+		r = CONTAINER_OF(others.next, struct request, link);
+		request_again(p, r);
+	}
+}
+
+/* Everybody who waits for F gets E, or else REPLY. */
+static void
+answer_all(struct proxy *p, struct fetch *f, const struct reply *reply,
+    struct cache_entry *e)
+{
+	struct request *r;
+
+	if (e != NULL)
+		cache_hold(e);
+	while ((r = fetch_waiter(f)) != NULL) {
+		/* Who made it be sent asked for just this, unless for a block
+		 * of it. */
+		if (e == NULL || (reply != NULL && !r->joined &&
+			!r->has_block2 && !r->size2))
+			answer(p, r, reply);
+		else
+			serve_entry(p, r, e);
+	}
+	if (e != NULL)
+		cache_release(&p->cache, e);
+	fetch_free(p, f);
+}
+
 bool
 fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
     uint64_t now)
 {
 	struct proxy *p = f->proxy;
+	enum share_result who;
+	struct cache_entry *e;
 	struct request *r;
 	struct reply reply;
 
@@ -228,15 +271,26 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 		return tell_response(f, m, now);
 	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
 		return true;
-	if (!make_reply(p, f, m, &reply)) {
-		fetch_failed(f, FETCH_BAD_RESPONSE, now);
-		return false;
-	}
+	if (!make_reply(p, f, m, &reply))
+		goto bad;
+	who = share_settle(p, f, m, sent, &e);
+	if (who == SHARE_BAD)
+		goto bad;
 	if (m->code == COAP_429 || m->code == COAP_503)
 		hold_back(p, f, m, sent);
 	p->stats.relayed++;
-	while ((r = fetch_waiter(f)) != NULL)
+	if (who == SHARE_ALL) {
+		/* A 2.03 to our own question is not what was asked for. */
+		answer_all(p, f, m->code == COAP_203 ? NULL : &reply, e);
+		return true;
+	}
+	r = fetch_waiter(f);
+	/* Whose ETag that is has gone, those who joined have others. */
+	if (m->code != COAP_203 || !r->joined)
 		answer(p, r, &reply);
-	fetch_free(p, f);
+	ask_again(p, f);
 	return true;
+bad:
+	fetch_failed(f, FETCH_BAD_RESPONSE, now);
+	return false;
 }

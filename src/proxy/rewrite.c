@@ -116,6 +116,7 @@ struct merge {
 	struct coap_optw out;
 	size_t next;		/* addition to come */
 	size_t strip;		/* segments still to go */
+	unsigned etags;		/* of the client, written */
 	bool bad_path;
 };
 
@@ -131,6 +132,14 @@ add_port(struct merge *g)
 {
 	if (g->rw->port != 0)
 		coap_put_uint(&g->out, COAP_OPT_URI_PORT, g->rw->port);
+}
+
+/* At most 8 in all, the client's first (CAC-30). */
+static void
+add_etag(struct merge *g)
+{
+	if (g->rw->etag.add.n > 0 && g->etags < 8)
+		coap_put_opt(&g->out, COAP_OPT_ETAG, g->rw->etag.add);
 }
 
 static void
@@ -170,6 +179,7 @@ static const struct addition {
 	void (*add)(struct merge *);
 } additions[] = {
 	{ COAP_OPT_URI_HOST, add_host },
+	{ COAP_OPT_ETAG + 1, add_etag },	/* behind those there are */
 	{ COAP_OPT_URI_PORT, add_port },
 	{ COAP_OPT_URI_PATH, add_path },
 	{ COAP_OPT_HOP_LIMIT, add_hop_limit },
@@ -190,6 +200,19 @@ static void
 copy_opt(struct merge *g, const struct coap_opt_iter *it)
 {
 	coap_put_opt(&g->out, it->number, it->value);
+}
+
+static void
+copy_etag(struct merge *g, const struct coap_opt_iter *it)
+{
+	const struct rewrite_etag *e = &g->rw->etag;
+
+	if (e->drop.n > 0 && span_eq(e->drop, it->value))
+		return;
+	if (e->add.n > 0 && span_eq(e->add, it->value))
+		return;		/* written once, as the one to add */
+	g->etags++;
+	copy_opt(g, it);
 }
 
 static bool
@@ -237,6 +260,9 @@ merge_opt(struct merge *g, const struct coap_opt_iter *it)
 	case COAP_OPT_PROXY_SCHEME:
 	case COAP_OPT_HOP_LIMIT:
 		return;		/* made anew, where wanted */
+	case COAP_OPT_ETAG:
+		copy_etag(g, it);
+		return;
 	case COAP_OPT_OBSERVE:
 		return;		/* answered as a plain GET (OBS-08) */
 	case COAP_OPT_NO_RESPONSE:

@@ -18,6 +18,13 @@ enum rewrite_result {
 	REWRITE_TOO_LARGE,	/* does not fit: 4.13 */
 };
 
+/* What becomes of the ETags of a request. */
+struct rewrite_etag {
+	struct span add;	/* behind those of the client, unless it is
+				 * among them; empty: none */
+	struct span drop;	/* not for the origin; empty: none */
+};
+
 /* What a request is rewritten by. */
 struct rewrite_request {
 	const struct route *route;
@@ -26,6 +33,7 @@ struct rewrite_request {
 	struct span scheme;	/* Proxy-Scheme to send; empty: none */
 	uint8_t hop_limit;	/* Hop-Limit to send; 0: none */
 	struct span tag;	/* Request-Tag of our own; empty: none */
+	struct rewrite_etag etag;
 	bool drop_echo;		/* Echo is our own (PRX-84) */
 	char literal[ADDR_STRLEN];	/* room for host */
 };

@@ -74,6 +74,7 @@ struct rule {
 	enum confirmable confirmable;
 	uint32_t nstart;	/* 0: a window (MSG-39) */
 	uint64_t timeout_ms;
+	bool cache;		/* answers may be stored and shared */
 	bool links;		/* the origin's links appear in our list */
 };
 
@@ -132,6 +133,7 @@ struct route {
 	const struct path *strip;	/* leading segments that go, or NULL */
 	enum confirmable confirmable;
 	uint32_t nstart;	/* 0: a window (MSG-39) */
+	bool cache;		/* answers may be stored and shared */
 	uint64_t timeout_ms;
 };
 

@@ -72,7 +72,10 @@ build_proxy(struct world *w)
 		.rules = &c->rules,
 		.max_requests = c->message.max_exchanges,
 		.max_clients = c->message.max_exchanges,
+		.cache = c->cache,
 	};
+	if (!w->caches)
+		w->proxy_conf.cache.size = 0;
 	w->proxy = proxy_new(&w->proxy_conf, &w->self, &w->timers, &w->rnd);
 	return w->proxy != NULL;
 }
@@ -132,6 +135,8 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	/* Our clients have public addresses, and are to be trusted unless the
 	 * scenario is about that. */
 	w->strangers = strstr(text, "amplification") != NULL;
+	/* Most scenarios look at what reaches the origin. */
+	w->caches = strstr(text, "[cache]") != NULL;
 	room = (size_t)w->conf->message.max_exchanges * BUF_PER_EXCHANGE;
 	w->bufs = buf_pool_new(room < BUFS_MIN ? BUFS_MIN : room);
 	build_self(w);

@@ -41,6 +41,7 @@ struct world {
 	struct span *names;
 	struct access *access;
 	bool strangers;		/* amplification as configured, not off */
+	bool caches;		/* likewise the cache */
 	struct self self;
 	struct proxy_conf proxy_conf;
 	struct client_conf client_conf;

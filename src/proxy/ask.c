@@ -1,0 +1,291 @@
+/*
+ * ask: the way up: what a request becomes for the next hop, and who waits.
+ *
+ *	stage_fetch -> share_ask (answered, or waiting for what others asked)
+ *	    -> backoff -> up->send -> WAIT
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "proxy/core.h"
+#include "proxy/relay.h"
+#include "proxy/rewrite.h"
+
+/* PRX-55, PRX-56: one less than received, or the configured value. 0 when it
+ * is used up; -1 when none is sent. */
+static int
+next_hop_limit(const struct proxy *p, const struct coap_msg *m)
+{
+	uint32_t v;
+
+	if (coap_get_uint(m, COAP_OPT_HOP_LIMIT, &v))
+		return (int)v - 1;
+	return p->conf->hop_limit == 0 ? -1 : (int)p->conf->hop_limit;
+}
+
+static enum verdict
+hop_limit_used_up(struct proxy *p, struct request *r)
+{
+	static struct log_limit limit;
+	struct reply reply = { .code = COAP_508,
+		.payload = span_str(p->conf->name) };
+
+	p->stats.hop_limit++;
+	log_limited(&limit, p->now, LOG_WARN, NULL,
+	    "hop limit used up: is there a loop?");
+	return answer(p, r, &reply);
+}
+
+static enum verdict
+unsafe_option(struct proxy *p, struct request *r)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "unsafe option %u",
+	    (unsigned)r->msg.unknown_unsafe);
+	return answer_error(p, r, COAP_402, text);
+}
+
+static uint8_t
+message_type(const struct request *r)
+{
+	switch (r->route.confirmable) {
+	case CONFIRMABLE_ALWAYS:
+		return COAP_CON;
+	case CONFIRMABLE_NEVER:
+		return COAP_NON;
+	case CONFIRMABLE_AS_CLIENT:
+		break;
+	}
+	return r->msg.type;
+}
+
+/* Of a fetch of the proxy's own. */
+static void
+deadline_fire(struct timer *t, uint64_t now)
+{
+	struct fetch *f = CONTAINER_OF(t, struct fetch, deadline);
+
+	f->proxy->up->cancel(f->proxy->up_self, f);
+	fetch_failed(f, FETCH_TIMEOUT, now);
+}
+
+void
+request_deadline_fire(struct timer *t, uint64_t now)
+{
+	struct request *r = CONTAINER_OF(t, struct request, deadline);
+	struct fetch *f = r->fetch;
+	struct proxy *p = f->proxy;
+
+	/* The last one takes the fetch along. */
+	if (f->waiters.next == &r->link && f->waiters.prev == &r->link) {
+		p->up->cancel(p->up_self, f);
+		fetch_failed(f, FETCH_TIMEOUT, now);
+		return;
+	}
+	p->now = now;
+	count_failure(p, FETCH_TIMEOUT);
+	answer_failure(p, r, FETCH_TIMEOUT);
+}
+
+struct fetch *
+fetch_new(struct proxy *p, const struct route *route)
+{
+	struct fetch *f = pool_get(&p->fetches);
+
+	if (f == NULL)
+		return NULL;
+	list_init(&f->waiters);
+	list_init(&f->link);
+	f->ops = NULL;
+	f->proxy = p;
+	timer_init(&f->deadline, deadline_fire);
+	f->route = *route;
+	f->client = 0;
+	f->hop_added = f->block1 = f->silent = false;
+	f->hop_limit = 0;
+	share_init(f);
+	f->opts = f->payload = SPAN_LIT("");
+	f->up = NULL;
+	f->up_port = 0;
+	arena_init(&f->arena, ARENA_LIMIT);
+	return f;
+}
+
+/* A fetch on behalf of R, without its options. */
+static struct fetch *
+fetch_for(struct proxy *p, const struct request *r)
+{
+	struct fetch *f = fetch_new(p, &r->route);
+
+	if (f == NULL)
+		return NULL;
+	f->client = r->in->client_id;
+	f->type = message_type(r);
+	f->code = r->msg.code;
+	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);
+	f->silent = r->unwanted == COAP_NO_ANY;
+	f->payload = r->msg.payload;
+	return f;
+}
+
+enum rewrite_result
+fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
+    const struct rewrite_etag *etag)
+{
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
+	uint8_t tag[RELAY_TAG_LEN];
+	struct rewrite_request rw;
+	enum rewrite_result result;
+
+	rewrite_authority(&rw, &r->route, &r->msg);
+	rw.hop_limit = f->hop_limit;
+	rw.drop_echo = r->own_echo;
+	if (etag != NULL)
+		rw.etag = *etag;
+	if (relay_needs_tag(&r->msg)) {
+		relay_tag(&p->tag_key, r->in->client, r->in->local, tag);
+		rw.tag = span_make(tag, sizeof(tag));
+	}
+	result = rewrite_request(&rw, &r->msg, &w);
+	f->opts = writer_span(&w);
+	return result;
+}
+
+/* F is on its way. */
+static void
+fetch_wait(struct proxy *p, struct fetch *f)
+{
+	p->stats.fetches++;
+	list_add_tail(&p->waiting, &f->link);
+}
+
+bool
+fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
+    enum fetch_fail *why)
+{
+	enum upstream_send s = p->up->send(p->up_self, f, why, p->now);
+
+	if (s != UPSTREAM_FAILED && fetch_keep(f, s == UPSTREAM_WAIT)) {
+		fetch_wait(p, f);
+		timer_start(p->timers, &f->deadline, deadline);
+		return true;
+	}
+	if (s != UPSTREAM_FAILED) {
+		p->up->cancel(p->up_self, f);
+		*why = FETCH_BUSY;
+	}
+	count_failure(p, *why);
+	fetch_free(p, f);
+	return false;
+}
+
+void
+request_wait(struct proxy *p, struct request *r, struct fetch *f)
+{
+	r->fetch = f;
+	list_add_tail(&f->waiters, &r->link);
+	/* One that has waited before goes on with the time that is left. */
+	if (!timer_running(&r->deadline))
+		timer_start(p->timers, &r->deadline,
+		    p->now + r->route.timeout_ms);
+}
+
+/* F is on its way; R waits for it. */
+static enum verdict
+wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
+{
+	if (!fetch_keep(f, octets) ||
+	    !request_keep(r, octets ? KEEP_ALL : KEEP_TOKEN)) {
+		p->up->cancel(p->up_self, f);
+		fetch_free(p, f);
+		return answer_full(p, r);
+	}
+	request_wait(p, r, f);
+	fetch_wait(p, f);
+	return WAIT;
+}
+
+static enum verdict
+send_fetch(struct proxy *p, struct request *r, struct fetch *f)
+{
+	enum fetch_fail why = FETCH_BUSY;
+	enum upstream_send s = p->up->send(p->up_self, f, &why, p->now);
+
+	if (s != UPSTREAM_FAILED)
+		return wait_for(p, r, f, s == UPSTREAM_WAIT);
+	fetch_free(p, f);
+	count_failure(p, why);
+	return answer_failure(p, r, why);
+}
+
+/* MSG-74: whether an answer to F's request, as it is in scratch, is kept from
+ * before. Then it is the *REPLY. */
+static bool
+held_back(struct proxy *p, const struct fetch *f, struct reply *reply)
+{
+	struct coap_msg m = { .code = f->code, .payload = f->payload };
+	struct writer w = writer_make(p->text, sizeof(p->text));
+
+	return coap_parse_opts(&m, f->opts) &&
+	    backoff_find(&p->backoff, &m, &f->route.hop, &w, reply, p->now);
+}
+
+static enum verdict
+ask_origin(struct proxy *p, struct request *r, struct fetch *f)
+{
+	struct reply reply;
+
+	if (!backoff_any(&p->backoff) || !held_back(p, f, &reply))
+		return send_fetch(p, r, f);
+	fetch_free(p, f);
+	p->stats.held_back++;
+	return answer(p, r, &reply);
+}
+
+static enum verdict
+cannot_write(struct proxy *p, struct request *r, struct fetch *f,
+    enum rewrite_result why)
+{
+	fetch_free(p, f);
+	if (why == REWRITE_BAD_PATH)
+		return answer_error(p, r, COAP_402, "bad Uri-Path");
+	return answer_error(p, r, COAP_413, "options too long");
+}
+
+enum verdict
+stage_fetch(struct proxy *p, struct request *r)
+{
+	int hop_limit = next_hop_limit(p, &r->msg);
+	enum rewrite_result result;
+	enum verdict v;
+	struct fetch *f;
+
+	if (r->msg.unknown_unsafe != 0)
+		return unsafe_option(p, r);	/* PRX-32 */
+	if (hop_limit == 0)
+		return hop_limit_used_up(p, r);
+	if (r->stranger && !r->ahead && guard_ahead(p, r) != NEXT)
+		return REPLIED;
+	f = fetch_for(p, r);
+	if (f == NULL)
+		return answer_full(p, r);
+	f->hop_limit = hop_limit < 0 ? 0 : (uint8_t)hop_limit;
+	f->hop_added = hop_limit > 0 &&
+	    !coap_has(&r->msg, COAP_OPT_HOP_LIMIT);
+	result = fetch_write(p, f, r, NULL);
+	if (result != REWRITE_OK)
+		return cannot_write(p, r, f, result);
+	v = share_ask(p, r, f);
+	return v == NEXT ? ask_origin(p, r, f) : v;
+}
+
+void
+request_again(struct proxy *p, struct request *r)
+{
+	list_del(&r->link);
+	r->fetch = NULL;
+	r->joined = false;
+	r->alone = true;
+	stage_fetch(p, r);
+}

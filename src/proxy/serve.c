@@ -1,0 +1,107 @@
+/*
+ * serve: answers from the cache.
+ */
+#include "proxy/core.h"
+
+enum { SZX_MAX = 6 };
+
+/* RFC 7252 5.10.6.2. */
+static bool
+wants_etag(const struct request *r, struct span etag)
+{
+	const uint8_t *c = r->etags.p, *end = c + r->etags.n;
+
+	while (etag.n > 0 && r->etags.n > 0 && c < end) {
+		if (span_eq(span_make(c + 1, *c), etag))
+			return true;
+		c += 1 + *c;
+	}
+	return false;
+}
+
+bool
+request_want(struct request *r)
+{
+	uint8_t etags[8 * 9];
+	struct writer w = writer_make(etags, sizeof(etags));
+	struct coap_opt_iter it;
+	struct span v;
+
+	r->has_block2 = coap_get(&r->msg, COAP_OPT_BLOCK2, &v);
+	if (r->has_block2)
+		r->block2 = coap_block_get(v);
+	r->size2 = coap_get(&r->msg, COAP_OPT_SIZE2, &v) && coap_uint(v) == 0;
+	r->etags = SPAN_LIT("");
+	if (!coap_has(&r->msg, COAP_OPT_ETAG))
+		return true;
+	coap_opts(&it, &r->msg);
+	while (coap_opts_next(&it)) {
+		if (it.number != COAP_OPT_ETAG || it.def == NULL)
+			continue;
+		/* Eight are as many as anybody is listened to for. */
+		if (writer_len(&w) + 1 + it.value.n > sizeof(etags))
+			break;
+		writer_u8(&w, (uint8_t)it.value.n);
+		writer_span_put(&w, it.value);
+	}
+	return arena_dup(&r->arena, writer_span(&w), &r->etags);
+}
+
+/* The block of BODY that R gets; none when it fits one datagram and nobody
+ * asked. False when there is no such block. */
+static bool
+cut(const struct request *r, struct span body, struct fresh_extra *x,
+    struct span *slice)
+{
+	struct coap_block b = { .szx = SZX_MAX };
+
+	*slice = body;
+	if (r->has_block2)
+		b = r->block2;
+	else if (body.n <= coap_block_size(&b))
+		return true;
+	if (!coap_block_slice(body, &b, slice))
+		return false;
+	x->block2 = coap_block_value(&b);
+	x->has |= FRESH_HAS_BLOCK2;
+	return true;
+}
+
+static enum verdict
+not_modified(struct proxy *p, struct request *r, struct span etag,
+    uint32_t max_age)
+{
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
+	struct fresh_extra x = { .max_age = max_age, .etag = etag };
+	struct reply reply = { .code = COAP_203 };
+
+	fresh_put_answer(SPAN_LIT(""), &x, &w);
+	reply.opts = writer_span(&w);
+	return answer(p, r, &reply);
+}
+
+enum verdict
+serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
+{
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
+	struct fresh_extra x = { .max_age = cache_max_age(e, p->now) };
+	struct span etag = cache_etag(e), body = cache_body(e);
+	struct reply reply = { .code = e->code };
+
+	if (etag.n == 0 && e->own_etag != 0)
+		etag = cache_own_etag(&p->cache, e);
+	if (e->code == COAP_205 && wants_etag(r, etag))
+		return not_modified(p, r, etag, x.max_age);
+	if (!cut(r, body, &x, &reply.payload))
+		return answer_error(p, r, COAP_400, "no such block");
+	if (x.has != 0 && cache_etag(e).n == 0)
+		x.etag = cache_own_etag(&p->cache, e);
+	if (r->size2) {
+		x.size2 = (uint32_t)body.n;
+		x.has |= FRESH_HAS_SIZE2;
+	}
+	if (!fresh_put_answer(cache_opts(e), &x, &w))
+		return answer_failure(p, r, FETCH_BAD_RESPONSE);
+	reply.opts = writer_span(&w);
+	return answer(p, r, &reply);
+}

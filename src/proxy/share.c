@@ -1,0 +1,394 @@
+/*
+ * share: one answer for many: from the cache, or from a fetch under way.
+ *
+ *	share_ask -> fresh in the cache? answered
+ *	          -> asked by somebody else? wait with them
+ *	          -> stale: the origin is asked to validate it
+ *	share_settle <- the answer: stored, and who may have it
+ *
+ * A fetch that can be shared stands in p->pending under the key of its request,
+ * and under its URI, so that a change of the resource is known to it.
+ */
+#include "proxy/share.h"
+
+#include "proxy/core.h"
+
+void
+share_init(struct fetch *f)
+{
+	f->key = SPAN_LIT("");
+	f->uri = 0;
+	f->state = SHARE_NOT;
+	f->stale = NULL;
+}
+
+bool
+share_start(struct proxy *p, struct rand *rnd)
+{
+	if (!cache_init(&p->cache, &p->conf->cache, rnd))
+		return false;
+	if (!table_init(&p->pending, 64))
+		goto err0;
+	if (table_init(&p->pending_uris, 64))
+		return true;
+	table_fini(&p->pending);
+err0:
+	cache_fini(&p->cache);
+	return false;
+}
+
+void
+share_stop(struct proxy *p)
+{
+	table_fini(&p->pending);
+	table_fini(&p->pending_uris);
+	cache_fini(&p->cache);
+}
+
+/* ---- fetches under way ---- */
+
+static struct fetch *
+fetch_by_uri(struct table_node *n)
+{
+	return CONTAINER_OF(n, struct fetch, uri_node);
+}
+
+static struct fetch *
+pending_find(const struct proxy *p, const struct coap_key *key)
+{
+	struct table_node *n = table_find(&p->pending, key->hash);
+
+	for (; n != NULL; n = table_find_next(n)) {
+		struct fetch *f = CONTAINER_OF(n, struct fetch, node);
+
+		if (f->state == SHARE_OPEN && span_eq(f->key, key->octets))
+			return f;
+	}
+	return NULL;
+}
+
+/* What is under way for URI may be from before a change of it: nobody joins it
+ * any more, and if the change is DONE its answer is not stored either (CAC-42,
+ * CAC-63). */
+static void
+pending_outdate(struct proxy *p, uint64_t uri, bool done)
+{
+	struct table_node *n = table_find(&p->pending_uris, uri);
+
+	for (; n != NULL; n = table_find_next(n)) {
+		struct fetch *f = fetch_by_uri(n);
+
+		if (done)
+			f->state = SHARE_OLD;
+		else if (f->state == SHARE_OPEN)
+			f->state = SHARE_CLOSED;
+	}
+}
+
+static bool
+pending_add(struct proxy *p, struct fetch *f, const struct coap_key *key)
+{
+	if (!arena_dup(&f->arena, key->octets, &f->key))
+		return false;
+	f->hash = key->hash;
+	f->uri = key->uri;
+	f->state = SHARE_OPEN;
+	table_insert(&p->pending, &f->node, key->hash);
+	table_insert(&p->pending_uris, &f->uri_node, key->uri);
+	return true;
+}
+
+void
+share_end(struct proxy *p, struct fetch *f)
+{
+	if (f->stale != NULL)
+		cache_release(&p->cache, f->stale);
+	f->stale = NULL;
+	if (f->state == SHARE_NOT)
+		return;
+	table_remove(&p->pending, &f->node);
+	table_remove(&p->pending_uris, &f->uri_node);
+	f->state = SHARE_NOT;
+}
+
+/* ---- asking ---- */
+
+/* F's request, as it goes out: facts from the client's, which has the same
+ * options but for those of this hop. */
+static struct coap_msg
+outgoing(const struct fetch *f, const struct request *r)
+{
+	struct coap_msg m = r->msg;
+
+	m.code = f->code;
+	m.opts = f->opts;
+	m.payload = f->payload;
+	if (r->own_echo)
+		m.has &= ~coap_opt_bit(COAP_OPT_ECHO);
+	return m;
+}
+
+static struct coap_authority
+authority(const struct fetch *f)
+{
+	const struct target *hop = &f->route.hop;
+
+	return (struct coap_authority){ hop->scheme, &hop->host, hop->port };
+}
+
+static bool
+may_join(const struct request *r, const struct fetch *f)
+{
+	uint32_t hops;
+
+	if (r->alone || coap_has(&r->msg, COAP_OPT_BLOCK1) ||
+	    coap_has(&r->msg, COAP_OPT_BLOCK2))
+		return false;
+	/* With as many hops left as we gave it, it may be that very request,
+	 * come back in a loop (CAC-65). */
+	return !coap_get_uint(&r->msg, COAP_OPT_HOP_LIMIT, &hops) ||
+	    hops > f->hop_limit;
+}
+
+/* R waits for what F, which somebody else has begun, brings. */
+static enum verdict
+join(struct proxy *p, struct request *r, struct fetch *f)
+{
+	if (!request_keep(r, KEEP_ALL))
+		return answer_full(p, r);
+	r->joined = true;
+	p->stats.joined++;
+	request_wait(p, r, f);
+	return WAIT;
+}
+
+/* F asks whether E is still good. */
+static void
+validate(struct proxy *p, const struct request *r, struct fetch *f,
+    struct cache_entry *e)
+{
+	struct rewrite_etag etag = { .add = cache_etag(e) };
+
+	if (etag.add.n == 0) {
+		/* One we have made says nothing to the origin (BLK-18). */
+		if (e->own_etag == 0 || !coap_has(&r->msg, COAP_OPT_ETAG))
+			return;
+		etag.drop = cache_own_etag(&p->cache, e);
+	} else {
+		cache_hold(e);
+		f->stale = e;
+	}
+	if (fetch_write(p, f, r, &etag) == REWRITE_OK)
+		return;
+	/* Too long with it: asked as it was. */
+	share_end(p, f);
+	fetch_write(p, f, r, NULL);
+}
+
+/* The request R as F is one whose answer may be shared: LOOKUP whether stored
+ * ones may be given to it. */
+static enum verdict
+ask_shared(struct proxy *p, struct request *r, struct fetch *f,
+    const struct coap_msg *m, bool lookup)
+{
+	const struct coap_authority at = authority(f);
+	struct writer w = writer_make(p->key, sizeof(p->key));
+	struct cache_entry *e;
+	struct coap_key key;
+	struct fetch *other;
+
+	if (!coap_key_make(&key, &w, &p->cache.secret, m, &at, COAP_KEY_BODY))
+		return NEXT;
+	e = lookup ? cache_find(&p->cache, &key) : NULL;
+	if (e != NULL && cache_fresh(e, p->now)) {
+		fetch_free(p, f);
+		p->stats.hits++;
+		return serve_entry(p, r, e);
+	}
+	other = lookup ? pending_find(p, &key) : NULL;
+	if (other != NULL && may_join(r, other)) {
+		fetch_free(p, f);
+		return join(p, r, other);
+	}
+	p->stats.misses += lookup;
+	if (e != NULL)
+		validate(p, r, f, e);
+	/* Without memory it is nobody's but R's. */
+	pending_add(p, f, &key);
+	return NEXT;
+}
+
+enum verdict
+share_ask(struct proxy *p, struct request *r, struct fetch *f)
+{
+	struct coap_msg m = outgoing(f, r);
+	const struct coap_authority at = authority(f);
+	struct writer w = writer_make(p->key, sizeof(p->key));
+	enum fresh_use use = fresh_use(&m);
+
+	if (!coap_method_safe(f->code)) {
+		/* Whatever comes of it, the resource may change. */
+		if (coap_uri_hash(&f->uri, &w, &p->cache.secret, &m, &at))
+			pending_outdate(p, f->uri, false);
+		return NEXT;
+	}
+	/* Who wants no answer leaves the origin without a reason to send one. */
+	if (use == FRESH_PASS || !r->route.cache || f->silent ||
+	    p->cache.conf.size == 0 || !request_want(r))
+		return NEXT;
+	return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
+}
+
+/* ---- the answer ---- */
+
+/* The resource at URI has changed, or may have. */
+static void
+outdate(struct proxy *p, uint64_t uri)
+{
+	cache_invalidate(&p->cache, uri);
+	pending_outdate(p, uri, true);
+}
+
+/* RFC 7252 5.9.1, 5.10.7; RFC 7959 2.10. */
+static void
+settle_unsafe(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
+    struct span sent)
+{
+	const struct coap_authority at = authority(f);
+	struct writer w = writer_make(p->key, sizeof(p->key));
+	struct coap_msg request;
+	uint64_t uri;
+
+	if (coap_code_class(m->code) != 2)
+		return;
+	outdate(p, f->uri);
+	if (!coap_has(m, COAP_OPT_LOCATION_PATH) &&
+	    !coap_has(m, COAP_OPT_LOCATION_QUERY))
+		return;
+	if (coap_parse(&request, sent) == COAP_PARSE_OK &&
+	    coap_location_hash(&uri, &w, &p->cache.secret, &request, &at, m))
+		outdate(p, uri);
+}
+
+void
+share_failed(struct proxy *p, struct fetch *f, enum fetch_fail why)
+{
+	/* It may have got there (CAC-41). */
+	if (!coap_method_safe(f->code) && f->uri != 0 &&
+	    (why == FETCH_TIMEOUT || why == FETCH_RESET ||
+		why == FETCH_BAD_RESPONSE || why == FETCH_UNREACHABLE))
+		outdate(p, f->uri);
+	share_end(p, f);
+}
+
+/* Whether M has the whole body. */
+static bool
+is_whole(const struct coap_msg *m)
+{
+	struct span v;
+	struct coap_block b;
+
+	if (!coap_get(m, COAP_OPT_BLOCK2, &v))
+		return true;
+	b = coap_block_get(v);
+	return b.num == 0 && !b.more;
+}
+
+static struct coap_key
+key_of(const struct fetch *f)
+{
+	return (struct coap_key){ f->key, f->hash, f->uri };
+}
+
+static struct cache_entry *
+store(struct proxy *p, const struct fetch *f, const struct coap_msg *m)
+{
+	struct writer w = writer_make(p->stored, sizeof(p->stored));
+	const struct coap_key key = key_of(f);
+	struct cache_item item = {
+		.code = m->code,
+		.body = m->payload,
+		.max_age = fresh_max_age(m),
+		.client = f->client,
+	};
+
+	if (!fresh_put_stored(m, &w))
+		return NULL;
+	item.opts = writer_span(&w);
+	return cache_store(&p->cache, &key, &item, p->now);
+}
+
+/* What is stored for F is older than what the origin has just said. */
+static void
+forget_older(struct proxy *p, const struct fetch *f)
+{
+	const struct coap_key key = key_of(f);
+	struct cache_entry *e = cache_find(&p->cache, &key);
+
+	if (e != NULL)
+		cache_outdate(e);
+}
+
+/* Whether the request that went out as SENT asked for ETAG. */
+static bool
+asked_for(struct span sent, struct span etag)
+{
+	struct coap_opt_iter it;
+	struct coap_msg m;
+
+	if (coap_parse(&m, sent) != COAP_PARSE_OK)
+		return false;
+	coap_opts(&it, &m);
+	while (coap_opts_next(&it))
+		if (it.number == COAP_OPT_ETAG && it.def != NULL &&
+		    span_eq(it.value, etag))
+			return true;
+	return false;
+}
+
+static enum share_result
+settle_valid(struct proxy *p, struct fetch *f, const struct coap_msg *m,
+    struct span sent, struct cache_entry **e)
+{
+	struct span etag;
+
+	if (!coap_get(m, COAP_OPT_ETAG, &etag) || !asked_for(sent, etag))
+		return SHARE_BAD;
+	if (f->stale == NULL || !span_eq(cache_etag(f->stale), etag)) {
+		/* The client's own; ours, if any, is another state (CAC-31). */
+		if (f->state != SHARE_NOT)
+			forget_older(p, f);
+		return SHARE_FIRST;
+	}
+	*e = cache_refresh(&p->cache, f->stale, m, p->now);
+	if (*e == NULL)
+		*e = f->stale;
+	else if (f->state == SHARE_OLD)
+		cache_outdate(*e);
+	p->stats.validated++;
+	return SHARE_ALL;
+}
+
+enum share_result
+share_settle(struct proxy *p, struct fetch *f, const struct coap_msg *m,
+    struct span sent, struct cache_entry **e)
+{
+	*e = NULL;
+	if (!coap_method_safe(f->code)) {
+		settle_unsafe(p, f, m, sent);
+		return SHARE_FIRST;
+	}
+	if (m->code == COAP_203)
+		return settle_valid(p, f, m, sent, e);
+	if (f->state == SHARE_NOT)
+		return SHARE_FIRST;
+	if (!fresh_storable(m, f->hop_added) || !is_whole(m)) {
+		if (coap_code_class(m->code) == 2)
+			forget_older(p, f);
+		return SHARE_FIRST;
+	}
+	*e = store(p, f, m);
+	if (*e != NULL && f->state == SHARE_OLD)
+		cache_outdate(*e);
+	return SHARE_ALL;
+}

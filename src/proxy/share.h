@@ -1,0 +1,46 @@
+/*
+ * share: who may have the answer to whose request (RFC 7252 5.6, 5.7.1).
+ *
+ * The cache and the fetches under way are looked at in one place, by one key.
+ */
+#ifndef PROXY_SHARE_H
+#define PROXY_SHARE_H
+
+#include "base/rand.h"
+#include "proxy/cache.h"
+#include "proxy/fetch.h"
+#include "proxy/request.h"
+
+/* The cache and the tables of fetches. False without memory. */
+bool share_start(struct proxy *p, struct rand *rnd)
+    __attribute__((warn_unused_result));
+void share_stop(struct proxy *p);
+
+/* F is nobody's but its waiter's. */
+void share_init(struct fetch *f);
+
+/* F, whose request is in scratch, is about to be sent for R. NEXT: so it must
+ * be, perhaps with the ETag of what is stored. Otherwise F is gone, and R is
+ * answered from the cache or waits for another fetch. */
+enum verdict share_ask(struct proxy *p, struct request *r, struct fetch *f);
+
+/* Who gets the response to a fetch. */
+enum share_result {
+	SHARE_ALL,		/* everybody: from the entry, if there is one */
+	SHARE_FIRST,		/* who made it be sent; the others ask anew */
+	SHARE_BAD,		/* nobody: it cannot be processed */
+};
+
+/* M, the whole response to F, which went out as SENT: stores it, and makes
+ * stale what it has changed. *E is the entry to answer from, valid until
+ * something else is stored; NULL: answer with M. */
+enum share_result share_settle(struct proxy *p, struct fetch *f,
+    const struct coap_msg *m, struct span sent, struct cache_entry **e);
+
+/* F ends without a response. */
+void share_failed(struct proxy *p, struct fetch *f, enum fetch_fail why);
+
+/* F is about to be freed: nobody finds it any more. */
+void share_end(struct proxy *p, struct fetch *f);
+
+#endif
