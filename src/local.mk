@@ -57,6 +57,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/admit.c src/proxy/admit.h \
 	src/proxy/answer.c \
 	src/proxy/ask.c \
+	src/proxy/assemble.c \
 	src/proxy/backoff.c src/proxy/backoff.h \
 	src/proxy/chunk.c src/proxy/chunk.h \
 	src/proxy/cache.c src/proxy/cache.h \
@@ -76,7 +77,6 @@ src_libproxy_a_SOURCES = \
 	src/proxy/proxy.c src/proxy/proxy.h \
 	src/proxy/publish.c src/proxy/publish.h \
 	src/proxy/redirect.c src/proxy/redirect.h \
-	src/proxy/relay.c src/proxy/relay.h \
 	src/proxy/reply.h \
 	src/proxy/request.c src/proxy/request.h \
 	src/proxy/respond.c \
@@ -85,6 +85,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/serve.c \
 	src/proxy/share.c src/proxy/share.h \
 	src/proxy/self.c src/proxy/self.h \
+	src/proxy/transfer.c src/proxy/transfer.h \
 	src/proxy/upload.c src/proxy/upload.h \
 	src/proxy/upstream.h
 

@@ -127,7 +127,6 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_proxy.c \
 	tests/unit/proxy/test_publish.c \
 	tests/unit/proxy/test_redirect.c \
-	tests/unit/proxy/test_relay.c \
 	tests/unit/proxy/test_request.c \
 	tests/unit/proxy/test_respond.c \
 	tests/unit/proxy/test_rewrite.c \

@@ -38,10 +38,10 @@ section_base(struct loaded *l, const struct section *s)
 	case SECTION_PROXY:
 	case SECTION_MESSAGE:
 	case SECTION_CACHE:
+	case SECTION_BLOCK:
 	case SECTION_LOG:
 	case SECTION_DNS:
 	case SECTION_OBSERVE:
-	case SECTION_BLOCK:
 	case SECTION_METRICS:
 	case SECTION_CONTROL:
 	case SECTION_TLS:
@@ -246,7 +246,7 @@ fill(struct loaded *l)
 {
 	static const enum section_id order[] = { SECTION_PROXY, SECTION_LISTEN,
 		SECTION_FORWARD, SECTION_ROUTE, SECTION_MESSAGE, SECTION_LOG,
-		SECTION_DNS, SECTION_CACHE };
+		SECTION_DNS, SECTION_CACHE, SECTION_BLOCK };
 
 	for (size_t i = 0; i < l->doc.n; i++)
 		for (size_t j = 0; j < l->doc.v[i]->n; j++)

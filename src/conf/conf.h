@@ -12,6 +12,7 @@
 #include "msg/params.h"
 #include "net/resolve.h"
 #include "proxy/cache.h"
+#include "proxy/proxy.h"
 #include "proxy/route.h"
 #include "upstream/flow.h"
 
@@ -50,6 +51,8 @@ struct conf {
 	struct flow_conf flow;
 	/* [cache] */
 	struct cache_conf cache;
+	/* [block] */
+	struct block_conf block;
 	/* [log] */
 	enum log_level log_level;
 	const char *log_target;		/* NULL: standard error */

@@ -38,7 +38,7 @@ static const struct schema_section sections[SECTION_TYPES] = {
 		"The response cache." },
 	{ SECTION_OBSERVE, "observe", NAME_NONE, false, true,
 		"Observations." },
-	{ SECTION_BLOCK, "block", NAME_NONE, false, true,
+	{ SECTION_BLOCK, "block", NAME_NONE, true, false,
 		"Block-wise transfers." },
 	{ SECTION_METRICS, "metrics", NAME_NONE, false, true,
 		"Metrics over HTTP." },
@@ -206,6 +206,16 @@ static const struct schema_key keys[] = {
 		.hi = (uint64_t)365 * DAY, .def = "1d",
 		.help = "responses are fresh for no longer" },
 
+	/* [block] */
+	{ SECTION_BLOCK, "max-body", &value_size, IN(conf, block.max_body),
+		.lo = 1024, .hi = (uint64_t)1 << 30, .def = "1M",
+		.help = "the largest body put together" },
+	{ SECTION_BLOCK, "size", &value_block_size, IN(conf, block.szx),
+		.def = "1024", .help = "the largest block" },
+	{ SECTION_BLOCK, "max-transfers", &value_count,
+		IN(conf, block.max_transfers), .lo = 1, .hi = 1 << 20,
+		.def = "1024", .help = "at a time, each way" },
+
 	/* [log] */
 	{ SECTION_LOG, "level", &value_level, IN(conf, log_level),
 		.def = "info", .help = "error, warn, info or debug" },
@@ -233,9 +243,6 @@ static const struct schema_key keys[] = {
 	LATER(SECTION_OBSERVE, "max-per-client", "32", "of one client"),
 	LATER(SECTION_OBSERVE, "linger", "5s", "kept without observers"),
 	LATER(SECTION_OBSERVE, "confirmable-every", "5", "notifications"),
-	LATER(SECTION_BLOCK, "max-body", "1M", "largest body put together"),
-	LATER(SECTION_BLOCK, "size", "1024", "block size preferred"),
-	LATER(SECTION_BLOCK, "max-transfers", "1024", "at once"),
 	LATER(SECTION_METRICS, "bind", "http://127.0.0.1:9683", "address"),
 	LATER(SECTION_CONTROL, "socket", "", "path of the socket"),
 	LATER(SECTION_TLS, "cert", "", "certificate chain"),

@@ -67,6 +67,23 @@ read_size(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+static const char *const block_sizes[] = { "16", "32", "64", "128", "256",
+	"512", "1024", NULL };
+
+/* As its exponent. */
+static const char *
+read_block_size(const struct value_at *at, struct span word, void *out)
+{
+	uint8_t *szx = out;
+	int i = word_index(block_sizes, word);
+
+	(void)at;
+	if (i < 0)
+		return value_not;
+	*szx = (uint8_t)i;
+	return NULL;
+}
+
 /* 0 is "auto". */
 static const char *
 read_nstart(const struct value_at *at, struct span word, void *out)
@@ -359,6 +376,8 @@ const struct value_type
 	.example = "for example 16" },
     value_nstart = { .noun = "a number", .read = read_nstart,
 	.words = nstarts, .example = "auto, or for example 4" },
+    value_block_size = { .noun = "a block size", .read = read_block_size,
+	.words = block_sizes, .example = "16, 32, 64, ... or 1024" },
     value_size = { .noun = "a size", .read = read_size,
 	.example = "for example 64K, 16M, 1G" },
     value_seconds = { .noun = "a duration", .read = read_seconds,

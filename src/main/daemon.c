@@ -101,6 +101,8 @@ build_proxy(struct daemon *d)
 		.max_requests = c->message.max_exchanges,
 		.max_clients = c->message.max_exchanges,
 		.cache = c->cache,
+		.block = c->block,
+		.exchange_lifetime = c->message.exchange_lifetime,
 	};
 	d->proxy = proxy_new(&d->proxy_conf, &d->self, loop_timers(d->loop),
 	    &d->rnd);

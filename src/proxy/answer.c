@@ -16,6 +16,8 @@ static void
 request_finish(struct proxy *p, struct request *r)
 {
 	list_del(&r->link);
+	if (r->body != NULL)
+		upload_release(&p->uploads, r->body, r->nbody);
 	timer_stop(&r->deadline);
 	if (r->stranger)
 		guard_finish(p, r);
@@ -24,9 +26,34 @@ request_finish(struct proxy *p, struct request *r)
 		pool_put(&p->requests, r);
 }
 
+/* The answer to a body that came in blocks says which was the last, also when
+ * it is an error (BLK-24). */
+static struct reply
+with_block1(struct proxy *p, const struct request *r,
+    const struct reply *reply)
+{
+	struct writer w = writer_make(p->blocked, sizeof(p->blocked));
+	const struct fresh_extra x = {
+		.max_age = FRESH_DEFAULT,
+		.has = FRESH_HAS_BLOCK1,
+		.block1 = coap_block_value(&r->block1),
+	};
+	struct reply out = *reply;
+
+	if (fresh_put_answer(reply->opts, &x, &w))
+		out.opts = writer_span(&w);
+	return out;
+}
+
 enum verdict
 answer(struct proxy *p, struct request *r, const struct reply *reply)
 {
+	struct reply blocked;
+
+	if (r->has_block1) {
+		blocked = with_block1(p, r, reply);
+		reply = &blocked;
+	}
 	/* What nobody wants to hear needs no proof of who hears it. */
 	if (r->stranger && !coap_is_unwanted(r->unwanted, reply->code))
 		reply = guard_reply(p, r, reply);

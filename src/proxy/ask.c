@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "proxy/core.h"
-#include "proxy/relay.h"
 #include "proxy/rewrite.h"
+#include "proxy/transfer.h"
 
 /* PRX-55, PRX-56: one less than received, or the configured value. 0 when it
  * is used up; -1 when none is sent. */
@@ -102,7 +102,8 @@ fetch_new(struct proxy *p, const struct route *route)
 	timer_init(&f->deadline, deadline_fire);
 	f->route = *route;
 	f->client = 0;
-	f->hop_added = f->block1 = f->silent = false;
+	f->hop_added = f->silent = f->kept = f->relay = false;
+	f->transfer = NULL;
 	f->hop_limit = 0;
 	share_init(f);
 	f->opts = f->payload = SPAN_LIT("");
@@ -123,10 +124,17 @@ fetch_for(struct proxy *p, const struct request *r)
 	f->client = r->in->client_id;
 	f->type = message_type(r);
 	f->code = r->msg.code;
-	f->block1 = coap_has(&r->msg, COAP_OPT_BLOCK1);
 	f->silent = r->unwanted == COAP_NO_ANY;
 	f->payload = r->msg.payload;
 	return f;
+}
+
+/* Whether R's body does not go up in one request. */
+static bool
+in_blocks(const struct proxy *p, const struct request *r)
+{
+	return r->body != NULL &&
+	    r->nbody > (size_t)1 << (p->conf->block.szx + 4);
 }
 
 enum rewrite_result
@@ -134,18 +142,22 @@ fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
     const struct rewrite_etag *etag)
 {
 	struct writer w = writer_make(p->opts, sizeof(p->opts));
-	uint8_t tag[RELAY_TAG_LEN];
 	struct rewrite_request rw;
 	enum rewrite_result result;
+	uint64_t tag;
 
 	rewrite_authority(&rw, &r->route, &r->msg);
 	rw.hop_limit = f->hop_limit;
 	rw.drop_echo = r->own_echo;
 	if (etag != NULL)
 		rw.etag = *etag;
-	if (relay_needs_tag(&r->msg)) {
-		relay_tag(&p->tag_key, r->in->client, r->in->local, tag);
-		rw.tag = span_make(tag, sizeof(tag));
+	rw.relay = f->relay;
+	rw.assembled = r->has_block1;
+	rw.if_none_match = r->if_none_match;
+	/* No two transfers of ours are one to the origin (BLK-41, BLK-42). */
+	if (in_blocks(p, r)) {
+		tag = siphash(&p->tag_key, span_make(&p->tags, 8));
+		rw.tag = span_make(&tag, TRANSFER_TAG_LEN);
 	}
 	result = rewrite_request(&rw, &r->msg, &w);
 	f->opts = writer_span(&w);
@@ -277,7 +289,14 @@ stage_fetch(struct proxy *p, struct request *r)
 	if (result != REWRITE_OK)
 		return cannot_write(p, r, f, result);
 	v = share_ask(p, r, f);
-	return v == NEXT ? ask_origin(p, r, f) : v;
+	if (v != NEXT)
+		return v;
+	p->tags++;
+	if (in_blocks(p, r) && !transfer_upload(p, f, r)) {
+		fetch_free(p, f);
+		return answer_full(p, r);
+	}
+	return ask_origin(p, r, f);
 }
 
 void

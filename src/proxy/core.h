@@ -15,10 +15,12 @@
 #include "proxy/redirect.h"
 #include "proxy/rewrite.h"
 #include "proxy/share.h"
+#include "proxy/upload.h"
 #include "proxy/request.h"
 
 enum {
 	OPTS_MAX = 2048,	/* encoded options of one message */
+	COLLECTED_MAX = 64,	/* bodies of full size at a time */
 	KEY_MAX = 8192,		/* longer requests are not shared */
 	ARENA_LIMIT = 8192,	/* octets one request or fetch may keep */
 	MESSAGE_MAX = 1152,	/* RFC 7252 4.6 */
@@ -38,10 +40,15 @@ struct proxy {
 	size_t ahead;			/* requests with request.ahead */
 	struct backoff backoff;		/* origins that asked for patience */
 	struct cache cache;
+	bool sharing;			/* it is there for everybody */
 	struct table pending;		/* fetches that may be shared, by key */
 	struct table pending_uris;	/* ... and by URI */
 	struct request spare;
+	struct uploads uploads;		/* bodies from clients */
+	struct pool transfers;		/* of fetches */
+	size_t collected;		/* octets of bodies from origins */
 	struct siphash_key tag_key;
+	uint64_t tags;			/* Request-Tags made */
 	struct siphash_key etag_key;	/* of our own resources */
 	struct links *links;		/* NULL: no rule wants any */
 	bool draining;
@@ -52,11 +59,20 @@ struct proxy {
 	uint8_t expanded[OPTS_MAX];
 	uint8_t opts[OPTS_MAX];
 	uint8_t stored[OPTS_MAX];
-	uint8_t key[KEY_MAX];
+	uint8_t whole[OPTS_MAX];
+	uint8_t blocked[OPTS_MAX], blocked_opts[OPTS_MAX];
+	uint8_t key[KEY_MAX], own_key[KEY_MAX];
 	uint8_t text[MESSAGE_MAX];
 	uint8_t guarded_opts[OPTS_MAX];
 	struct reply guarded;
 };
+
+/* ---- assemble.c: bodies from clients ---- */
+
+bool assemble_start(struct proxy *p, struct rand *rnd)
+    __attribute__((warn_unused_result));
+void assemble_stop(struct proxy *p);
+enum verdict stage_collect(struct proxy *p, struct request *r);
 
 /* ---- ask.c: the way up ---- */
 
@@ -77,7 +93,13 @@ void request_deadline_fire(struct timer *t, uint64_t now);
  * own. */
 void request_again(struct proxy *p, struct request *r);
 
-/* ---- serve.c: answers from the cache ---- */
+/* ---- serve.c: answers from the cache, and in blocks ---- */
+
+/* Answers R, the first that waited for F, with REPLY, which was made of M, or
+ * with the block of it that R wants; then M is kept for its client. SENT is the
+ * last request that went out for it. */
+enum verdict serve_reply(struct proxy *p, struct request *r, struct fetch *f,
+    const struct coap_msg *m, const struct reply *reply, struct span sent);
 
 /* Answers R from E: with 2.03, or with E or the block of it that R wants. */
 enum verdict serve_entry(struct proxy *p, struct request *r,

@@ -6,8 +6,10 @@
 bool
 fetch_keep(struct fetch *f, bool octets)
 {
-	if (!route_keep(&f->route, &f->arena))
+	/* Once is enough for however many exchanges. */
+	if (!f->kept && !route_keep(&f->route, &f->arena))
 		return false;
+	f->kept = true;
 	if (octets)
 		return arena_dup(&f->arena, f->opts, &f->opts) &&
 		    arena_dup(&f->arena, f->payload, &f->payload);

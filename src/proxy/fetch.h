@@ -17,6 +17,7 @@
 
 struct cache_entry;
 struct proxy;
+struct transfer;
 
 /* Whether others may have what a fetch brings (proxy/share.h). */
 enum share_state {
@@ -56,7 +57,9 @@ struct fetch {
 	uint64_t hash;
 	uint64_t uri;		/* also of an unsafe request; 0: not known */
 	struct cache_entry *stale;	/* held, being validated */
-	bool block1;		/* the request has Block1 */
+	bool kept;		/* the host names of route are in the arena */
+	bool relay;		/* too large to be collected: block by block */
+	struct transfer *transfer;	/* NULL: one exchange does */
 	bool silent;		/* it wants no answer, and the origin is told
 				 * so (PRX-82): nobody can share it who does */
 	struct span opts, payload;

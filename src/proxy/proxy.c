@@ -212,6 +212,7 @@ static const struct stage {
 	{ "classify", stage_classify },	/* legal; forward, reverse or own */
 	{ "redirect", stage_redirect },	/* rule chain -> route */
 	{ "local", stage_local },	/* answered by the proxy itself */
+	{ "collect", stage_collect },	/* a body that comes in blocks */
 	{ "fetch", stage_fetch },	/* ask the origin -> wait */
 };
 
@@ -237,6 +238,9 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->spare = spare;
 	r->own_echo = r->stranger = r->ahead = false;
 	r->alone = r->joined = false;
+	r->has_block1 = r->if_none_match = false;
+	r->body = NULL;
+	r->client = in->client_id;
 	timer_init(&r->deadline, request_deadline_fire);
 	arena_init(&r->arena, ARENA_LIMIT);
 	return r;
@@ -286,15 +290,19 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 		goto err2;
 	if (!share_start(p, rnd))
 		goto err3;
+	if (!assemble_start(p, rnd))
+		goto err4;
 	if (wants_links(conf->rules)) {
 		p->links = links_new(p);
 		if (p->links == NULL)
-			goto err4;
+			goto err5;
 	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
+err5:
+	assemble_stop(p);
 err4:
 	share_stop(p);
 err3:
@@ -338,6 +346,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	assemble_stop(p);
 	share_stop(p);
 	guard_fini(p);
 	backoff_fini(&p->backoff);

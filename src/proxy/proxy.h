@@ -18,6 +18,12 @@
 
 struct proxy;
 
+struct block_conf {
+	size_t max_body;	/* octets put together */
+	uint8_t szx;		/* the largest block, 0 to 6 */
+	unsigned max_transfers;	/* at a time, in each direction */
+};
+
 /* Borrowed for the proxy's life. */
 struct proxy_conf {
 	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
@@ -27,6 +33,8 @@ struct proxy_conf {
 	const struct rules *rules;
 	size_t max_requests;	/* waiting at a time */
 	struct cache_conf cache;
+	struct block_conf block;
+	uint64_t exchange_lifetime;	/* ms */
 	size_t max_clients;	/* with a rate limit to watch, and confirmed
 				 * ones */
 };

@@ -32,7 +32,8 @@ request_keep(struct request *r, enum request_keep what)
 	if (what == KEEP_ALL)
 		return keep_inbound(r) &&
 		    arena_dup(a, r->msg.opts, &r->msg.opts) &&
-		    arena_dup(a, r->msg.payload, &r->msg.payload) &&
+		    (r->body != NULL ||
+			arena_dup(a, r->msg.payload, &r->msg.payload)) &&
 		    route_keep(&r->route, a);
 	/* No view into the datagram may survive. */
 	r->in = NULL;

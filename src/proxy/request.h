@@ -51,6 +51,12 @@ struct request {
 	bool has_block2, size2;
 	struct coap_block block2;
 	struct span etags;		/* length and value of each */
+	/* Of a body that came in blocks. */
+	bool has_block1, if_none_match;
+	struct coap_block block1;	/* for the answer */
+	uint8_t *body;			/* from the proxy's uploads, or NULL */
+	size_t nbody;
+	uint64_t client;		/* a number that tells clients apart */
 	bool own_echo;			/* its Echo is ours: not forwarded */
 	/* From a client that may be somebody else (guard.c). */
 	bool stranger;

@@ -7,6 +7,9 @@
 #include "proxy/classify.h"
 #include "proxy/core.h"
 #include "proxy/rewrite.h"
+#include "proxy/transfer.h"
+
+enum { BLOCK_MAX = 1024 };	/* octets; more go out in several */
 
 struct request *
 fetch_waiter(struct fetch *f)
@@ -20,6 +23,7 @@ fetch_free(struct proxy *p, struct fetch *f)
 {
 	timer_stop(&f->deadline);
 	share_end(p, f);
+	transfer_end(p, f);
 	list_del(&f->link);
 	arena_reset(&f->arena, 0);
 	pool_put(&p->fetches, f);
@@ -92,10 +96,16 @@ location_bad(const struct coap_msg *m)
 static bool
 response_usable(const struct fetch *f, const struct coap_msg *m)
 {
+	struct span v;
+
 	if (m->unknown_unsafe != 0)
 		return false;	/* PRX-36 */
-	if (m->code == COAP_231 && !f->block1)
+	if (m->code == COAP_231)
 		return false;	/* BLK-48 */
+	/* Not the block that was asked for. */
+	if (!f->relay && coap_get(m, COAP_OPT_BLOCK2, &v) &&
+	    f->ops == NULL && coap_block_get(v).num != 0)
+		return false;
 	return classify_blocks(m) == NULL && !location_bad(m);
 }
 
@@ -155,8 +165,8 @@ make_reply(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 	if (!response_usable(f, m))
 		return false;
 	*reply = (struct reply){ m->code, m->opts, m->payload };
-	if (rewrite_response_needed(m, &f->route)) {
-		if (!rewrite_response(m, &f->route, &w))
+	if (rewrite_response_needed(m, &f->route, f->relay)) {
+		if (!rewrite_response(m, &f->route, f->relay, &w))
 			return false;
 		reply->opts = writer_span(&w);
 	}
@@ -175,7 +185,7 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 	enum upstream_send s;
 	enum fetch_fail why;
 
-	if (!f->hop_added || f->silent || !coap_method_idempotent(f->code) ||
+	if (!f->hop_added || f->silent || f->transfer != NULL || !coap_method_idempotent(f->code) ||
 	    coap_parse(&m, sent) != COAP_PARSE_OK ||
 	    !rewrite_without_hop_limit(&m, &w))
 		return false;
@@ -217,26 +227,31 @@ tell_response(struct fetch *f, const struct coap_msg *m, uint64_t now)
 	return ops->response(user, m, now);
 }
 
-/* The others of F's waiters cannot have the answer either. */
+/* Takes those who joined F out of it, to OTHERS. */
 static void
-ask_again(struct proxy *p, struct fetch *f)
+part(struct fetch *f, struct list *others)
 {
-	struct list others;
-	struct request *r;
+	struct list *first = f->waiters.next;
 
-	list_init(&others);
-	list_splice_tail(&others, &f->waiters);
-	fetch_free(p, f);
-	while (!list_empty(&others)) {
-		r = CONTAINER_OF(others.next, struct request, link);
-		request_again(p, r);
-	}
+	list_init(others);
+	list_del(first);
+	list_splice_tail(others, &f->waiters);
+	list_add_tail(&f->waiters, first);
+}
+
+/* They cannot have what has come. */
+static void
+ask_again(struct proxy *p, struct list *others)
+{
+	while (!list_empty(others))
+		request_again(p,
+		    CONTAINER_OF(others->next, struct request, link));
 }
 
 /* Everybody who waits for F gets E, or else REPLY. */
 static void
-answer_all(struct proxy *p, struct fetch *f, const struct reply *reply,
-    struct cache_entry *e)
+answer_all(struct proxy *p, struct fetch *f, const struct coap_msg *m,
+    const struct reply *reply, struct cache_entry *e, struct span sent)
 {
 	struct request *r;
 
@@ -245,15 +260,80 @@ answer_all(struct proxy *p, struct fetch *f, const struct reply *reply,
 	while ((r = fetch_waiter(f)) != NULL) {
 		/* Who made it be sent asked for just this, unless for a block
 		 * of it. */
-		if (e == NULL || (reply != NULL && !r->joined &&
-			!r->has_block2 && !r->size2))
-			answer(p, r, reply);
-		else
+		if (e == NULL)
+			serve_reply(p, r, f, m, reply, sent);
+		else if (m->code == COAP_203 || r->joined || r->has_block2 ||
+		    r->size2 || reply->payload.n > BLOCK_MAX)
 			serve_entry(p, r, e);
+		else
+			answer(p, r, reply);
 	}
 	if (e != NULL)
 		cache_release(&p->cache, e);
 	fetch_free(p, f);
+}
+
+/* Whoever made F be sent gets REPLY, the others ask themselves. */
+static void
+answer_first(struct proxy *p, struct fetch *f, const struct coap_msg *m,
+    const struct reply *reply, struct span sent)
+{
+	struct request *r = fetch_waiter(f);
+	struct list others;
+
+	part(f, &others);
+	/* Whose ETag that is has gone, those who joined have others. */
+	if (m->code == COAP_203 && r->joined)
+		list_add_head(&others, &r->link);
+	else
+		serve_reply(p, r, f, m, reply, sent);
+	fetch_free(p, f);
+	ask_again(p, &others);
+}
+
+/* F's body is not collected: from now on its blocks are passed on. */
+static bool
+pass_on(struct proxy *p, struct fetch *f, struct span sent)
+{
+	struct request *r = fetch_waiter(f);
+	struct list others;
+
+	if (!coap_method_safe(f->code))
+		return false;
+	part(f, &others);
+	share_too_large(p, f, sent);
+	transfer_relay(p, f, r->has_block2 ? &r->block2 : NULL);
+	ask_again(p, &others);
+	return true;
+}
+
+/* M is all that comes. */
+static bool
+settle(struct proxy *p, struct fetch *f, const struct coap_msg *m,
+    struct span sent)
+{
+	struct cache_entry *e;
+	struct reply reply;
+
+	if (!make_reply(p, f, m, &reply))
+		return false;
+	switch (share_settle(p, f, m, sent, &e)) {
+	case SHARE_BAD:
+		return false;
+	case SHARE_ALL:
+		p->stats.relayed++;
+		if (m->code == COAP_503 || m->code == COAP_429)
+			hold_back(p, f, m, sent);
+		answer_all(p, f, m, &reply, e, sent);
+		return true;
+	case SHARE_FIRST:
+		break;
+	}
+	p->stats.relayed++;
+	if (m->code == COAP_503 || m->code == COAP_429)
+		hold_back(p, f, m, sent);
+	answer_first(p, f, m, &reply, sent);
+	return true;
 }
 
 bool
@@ -261,35 +341,31 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
     uint64_t now)
 {
 	struct proxy *p = f->proxy;
-	enum share_result who;
-	struct cache_entry *e;
-	struct request *r;
-	struct reply reply;
+	struct coap_msg whole;
 
 	p->now = now;
 	if (f->ops != NULL)
 		return tell_response(f, m, now);
 	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
 		return true;
-	if (!make_reply(p, f, m, &reply))
-		goto bad;
-	who = share_settle(p, f, m, sent, &e);
-	if (who == SHARE_BAD)
-		goto bad;
-	if (m->code == COAP_429 || m->code == COAP_503)
-		hold_back(p, f, m, sent);
-	p->stats.relayed++;
-	if (who == SHARE_ALL) {
-		/* A 2.03 to our own question is not what was asked for. */
-		answer_all(p, f, m->code == COAP_203 ? NULL : &reply, e);
+	if (m->unknown_unsafe == 0 && classify_blocks(m) == NULL)
+		switch (transfer_feed(p, f, m, sent, &whole)) {
+		case TRANSFER_GOES_ON:
+			return true;
+		case TRANSFER_TOO_LARGE:
+			if (pass_on(p, f, sent))
+				return true;
+			goto bad;
+		case TRANSFER_BAD:
+			goto bad;
+		case TRANSFER_WHOLE:
+			m = &whole;
+			break;
+		case TRANSFER_NONE:
+			break;
+		}
+	if (settle(p, f, m, sent))
 		return true;
-	}
-	r = fetch_waiter(f);
-	/* Whose ETag that is has gone, those who joined have others. */
-	if (m->code != COAP_203 || !r->joined)
-		answer(p, r, &reply);
-	ask_again(p, f);
-	return true;
 bad:
 	fetch_failed(f, FETCH_BAD_RESPONSE, now);
 	return false;

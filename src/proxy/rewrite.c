@@ -143,6 +143,13 @@ add_etag(struct merge *g)
 }
 
 static void
+add_none_match(struct merge *g)
+{
+	if (g->rw->if_none_match)
+		coap_put_opt(&g->out, COAP_OPT_IF_NONE_MATCH, SPAN_LIT(""));
+}
+
+static void
 add_path(struct merge *g)
 {
 	const struct rule *rule = g->rw->route->rule;
@@ -180,6 +187,7 @@ static const struct addition {
 } additions[] = {
 	{ COAP_OPT_URI_HOST, add_host },
 	{ COAP_OPT_ETAG + 1, add_etag },	/* behind those there are */
+	{ COAP_OPT_IF_NONE_MATCH, add_none_match },
 	{ COAP_OPT_URI_PORT, add_port },
 	{ COAP_OPT_URI_PATH, add_path },
 	{ COAP_OPT_HOP_LIMIT, add_hop_limit },
@@ -241,6 +249,23 @@ copy_no_response(struct merge *g, const struct coap_opt_iter *it)
 		copy_opt(g, it);
 }
 
+/* Blocks are of one hop (BLK-37); what belongs to a body put together here
+ * stays here, too. */
+static bool
+stays(const struct rewrite_request *rw, uint16_t number)
+{
+	switch (number) {
+	case COAP_OPT_BLOCK1:
+		return false;
+	case COAP_OPT_BLOCK2:
+		return rw->relay;
+	case COAP_OPT_IF_NONE_MATCH:
+		return !rw->if_none_match;	/* written by add_none_match */
+	default:
+		return !rw->assembled;
+	}
+}
+
 static void
 merge_opt(struct merge *g, const struct coap_opt_iter *it)
 {
@@ -265,6 +290,14 @@ merge_opt(struct merge *g, const struct coap_opt_iter *it)
 		return;
 	case COAP_OPT_OBSERVE:
 		return;		/* answered as a plain GET (OBS-08) */
+	case COAP_OPT_IF_NONE_MATCH:
+	case COAP_OPT_BLOCK1:
+	case COAP_OPT_BLOCK2:
+	case COAP_OPT_SIZE1:
+	case COAP_OPT_REQUEST_TAG:
+		if (stays(g->rw, it->number))
+			copy_opt(g, it);
+		return;
 	case COAP_OPT_NO_RESPONSE:
 		copy_no_response(g, it);
 		return;
@@ -308,9 +341,11 @@ location_moves(const struct route *route)
 }
 
 bool
-rewrite_response_needed(const struct coap_msg *m, const struct route *route)
+rewrite_response_needed(const struct coap_msg *m, const struct route *route,
+    bool relay)
 {
-	if (coap_has(m, COAP_OPT_OBSERVE))
+	if (coap_has(m, COAP_OPT_OBSERVE) || coap_has(m, COAP_OPT_BLOCK1) ||
+	    (coap_has(m, COAP_OPT_BLOCK2) && !relay))
 		return true;
 	return coap_has(m, COAP_OPT_LOCATION_PATH) && location_moves(route);
 }
@@ -357,7 +392,7 @@ put_public_prefix(struct coap_optw *out, const struct route *route)
 
 bool
 rewrite_response(const struct coap_msg *m, const struct route *route,
-    struct writer *w)
+    bool relay, struct writer *w)
 {
 	enum location fate = location_fate(m, route);
 	struct coap_optw out = coap_optw(w);
@@ -369,7 +404,9 @@ rewrite_response(const struct coap_msg *m, const struct route *route,
 	while (coap_opts_next(&it)) {
 		bool path = it.number == COAP_OPT_LOCATION_PATH;
 
-		if (it.number == COAP_OPT_OBSERVE)
+		if (it.number == COAP_OPT_OBSERVE ||
+		    it.number == COAP_OPT_BLOCK1 ||
+		    (it.number == COAP_OPT_BLOCK2 && !relay))
 			continue;
 		if (fate == LOCATION_DROPPED &&
 		    (path || it.number == COAP_OPT_LOCATION_QUERY))

@@ -34,6 +34,10 @@ struct rewrite_request {
 	uint8_t hop_limit;	/* Hop-Limit to send; 0: none */
 	struct span tag;	/* Request-Tag of our own; empty: none */
 	struct rewrite_etag etag;
+	bool assembled;		/* the body came in blocks: what told them apart
+				 * goes */
+	bool if_none_match;	/* was in the first of them */
+	bool relay;		/* Block2 is passed on */
 	bool drop_echo;		/* Echo is our own (PRX-84) */
 	char literal[ADDR_STRLEN];	/* room for host */
 };
@@ -55,15 +59,15 @@ enum rewrite_result rewrite_request(const struct rewrite_request *rw,
     const struct coap_msg *m, struct writer *w);
 
 /* Whether the options of response M must change on the way to the client; if
- * not, they are relayed as they are. */
+ * not, they are relayed as they are. RELAY: Block2 stays. */
 bool rewrite_response_needed(const struct coap_msg *m,
-    const struct route *route);
+    const struct route *route, bool relay);
 
 /* Writes the encoded options of response M for the client: without Observe,
- * with Location-* in the namespace of the client (PRX-69). False when they do
+ * and Block1, with Location-* in the namespace of the client (PRX-69). False when they do
  * not fit. */
 bool rewrite_response(const struct coap_msg *m, const struct route *route,
-    struct writer *w);
+    bool relay, struct writer *w);
 
 /* Writes the options of the request M without Hop-Limit (PRX-51). */
 bool rewrite_without_hop_limit(const struct coap_msg *m, struct writer *w);

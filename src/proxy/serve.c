@@ -57,7 +57,7 @@ cut(const struct request *r, struct span body, struct fresh_extra *x,
 
 	*slice = body;
 	if (r->has_block2)
-		b = r->block2;
+		b = r->block2;	/* its M means nothing (BLK-05) */
 	else if (body.n <= coap_block_size(&b))
 		return true;
 	if (!coap_block_slice(body, &b, slice))
@@ -94,7 +94,8 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 		return not_modified(p, r, etag, x.max_age);
 	if (!cut(r, body, &x, &reply.payload))
 		return answer_error(p, r, COAP_400, "no such block");
-	if (x.has != 0 && cache_etag(e).n == 0)
+	if (x.has != 0 && cache_etag(e).n == 0 &&
+	    coap_code_class(e->code) == 2)
 		x.etag = cache_own_etag(&p->cache, e);
 	if (r->size2) {
 		x.size2 = (uint32_t)body.n;
@@ -104,4 +105,47 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 		return answer_failure(p, r, FETCH_BAD_RESPONSE);
 	reply.opts = writer_span(&w);
 	return answer(p, r, &reply);
+}
+
+/* Whether REPLY goes out as it is. */
+static bool
+fits(const struct request *r, const struct fetch *f, const struct reply *reply)
+{
+	if (f->relay)
+		return true;
+	if (r->has_block2)
+		return false;
+	if (reply->payload.n <= 1u << (SZX_MAX + 4))
+		return true;
+	/* The text of an error is nothing to come back for. */
+	return coap_code_class(reply->code) != 2 &&
+	    coap_emit_bound(COAP_TOKEN_MAX, reply->opts.n,
+		reply->payload.n) <= MESSAGE_MAX;
+}
+
+enum verdict
+serve_reply(struct proxy *p, struct request *r, struct fetch *f,
+    const struct coap_msg *m, const struct reply *reply, struct span sent)
+{
+	struct fresh_extra x = { .max_age = FRESH_DEFAULT };
+	struct writer w = writer_make(p->blocked_opts,
+	    sizeof(p->blocked_opts));
+	struct reply out = *reply;
+	struct cache_entry *e;
+
+	if (fits(r, f, reply))
+		return answer(p, r, reply);
+	if (!cut(r, reply->payload, &x, &out.payload))
+		return answer_error(p, r, COAP_400, "no such block");
+	/* One block is all of it: there is nothing to come back for. */
+	if (out.payload.n < reply->payload.n) {
+		e = share_keep(p, f, r->client, m, sent);
+		if (e != NULL && cache_etag(e).n == 0 &&
+		    coap_code_class(m->code) == 2)
+			x.etag = cache_own_etag(&p->cache, e);
+	}
+	if (!fresh_put_answer(reply->opts, &x, &w))
+		return answer_failure(p, r, FETCH_BAD_RESPONSE);
+	out.opts = writer_span(&w);
+	return answer(p, r, &out);
 }

@@ -13,6 +13,8 @@
 
 #include "proxy/core.h"
 
+enum { BODIES = 16 };		/* room for them without a cache */
+
 void
 share_init(struct fetch *f)
 {
@@ -25,7 +27,16 @@ share_init(struct fetch *f)
 bool
 share_start(struct proxy *p, struct rand *rnd)
 {
-	if (!cache_init(&p->cache, &p->conf->cache, rnd))
+	struct cache_conf conf = p->conf->cache;
+	size_t body = p->conf->block.max_body;
+
+	/* Bodies that a client fetches block by block wait here, too. */
+	p->sharing = conf.size > 0;
+	if (!p->sharing)
+		conf.size = BODIES * body;
+	if (conf.max_entry < body)
+		conf.max_entry = body;
+	if (!cache_init(&p->cache, &conf, rnd))
 		return false;
 	if (!table_init(&p->pending, 64))
 		goto err0;
@@ -141,8 +152,7 @@ may_join(const struct request *r, const struct fetch *f)
 {
 	uint32_t hops;
 
-	if (r->alone || coap_has(&r->msg, COAP_OPT_BLOCK1) ||
-	    coap_has(&r->msg, COAP_OPT_BLOCK2))
+	if (r->alone)
 		return false;
 	/* With as many hops left as we gave it, it may be that very request,
 	 * come back in a loop (CAC-65). */
@@ -185,6 +195,70 @@ validate(struct proxy *p, const struct request *r, struct fetch *f,
 	fetch_write(p, f, r, NULL);
 }
 
+static uint32_t
+lifetime(const struct proxy *p)
+{
+	return (uint32_t)(p->conf->exchange_lifetime / 1000);
+}
+
+/* The key under which what M, a request as it goes out, got for CLIENT alone is
+ * kept. */
+static bool
+private_key(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
+    uint64_t client, struct coap_key *key)
+{
+	const struct coap_authority at = authority(f);
+	struct writer w = writer_make(p->key, sizeof(p->key));
+	struct writer w2 = writer_make(p->own_key, sizeof(p->own_key));
+	struct coap_key of_all;
+
+	return coap_key_make(&of_all, &w, &p->cache.secret, m, &at,
+		   COAP_KEY_NO_BODY) &&
+	    cache_private_key(key, &w2, &p->cache.secret, &of_all,
+		span_make(&client, sizeof(client)));
+}
+
+/* What is known to be too large to be collected is passed on block by block
+ * (BLK-44). */
+static enum verdict
+relay(struct proxy *p, struct request *r, struct fetch *f)
+{
+	f->relay = true;
+	fetch_write(p, f, r, NULL);
+	return NEXT;
+}
+
+/* A later block of what is kept for R's client alone. NEXT: it is to be
+ * fetched, or there for everybody. */
+static enum verdict
+ask_block(struct proxy *p, struct request *r, struct fetch *f,
+    const struct coap_msg *m)
+{
+	struct cache_entry *e = NULL;
+	struct coap_key key;
+
+	if (private_key(p, f, m, r->client, &key))
+		e = cache_find(&p->cache, &key);
+	if (e != NULL && cache_fresh(e, p->now)) {
+		cache_extend(e, lifetime(p), p->now);
+		if (e->flags & CACHE_TOO_LARGE)
+			return relay(p, r, f);
+		fetch_free(p, f);
+		return serve_entry(p, r, e);
+	}
+	if (coap_method_safe(f->code))
+		return NEXT;
+	/* To ask for it is to do it again. */
+	fetch_free(p, f);
+	return answer_error(p, r, COAP_408, "no such transfer");
+}
+
+static bool
+later_block(const struct request *r)
+{
+	return r->has_block2 && r->block2.num > 0 && !r->has_block1;
+}
+
 /* The request R as F is one whose answer may be shared: LOOKUP whether stored
  * ones may be given to it. */
 static enum verdict
@@ -200,6 +274,11 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 	if (!coap_key_make(&key, &w, &p->cache.secret, m, &at, COAP_KEY_BODY))
 		return NEXT;
 	e = lookup ? cache_find(&p->cache, &key) : NULL;
+	if (e != NULL && cache_fresh(e, p->now) &&
+	    e->flags & CACHE_TOO_LARGE) {
+		cache_extend(e, lifetime(p), p->now);
+		return relay(p, r, f);
+	}
 	if (e != NULL && cache_fresh(e, p->now)) {
 		fetch_free(p, f);
 		p->stats.hits++;
@@ -225,18 +304,30 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->key, sizeof(p->key));
 	enum fresh_use use = fresh_use(&m);
+	enum verdict v;
+	bool shared;
 
+	if (!request_want(r)) {
+		fetch_free(p, f);
+		return answer_full(p, r);
+	}
 	if (!coap_method_safe(f->code)) {
+		if (later_block(r))
+			return ask_block(p, r, f, &m);
 		/* Whatever comes of it, the resource may change. */
 		if (coap_uri_hash(&f->uri, &w, &p->cache.secret, &m, &at))
 			pending_outdate(p, f->uri, false);
 		return NEXT;
 	}
 	/* Who wants no answer leaves the origin without a reason to send one. */
-	if (use == FRESH_PASS || !r->route.cache || f->silent ||
-	    p->cache.conf.size == 0 || !request_want(r))
-		return NEXT;
-	return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
+	shared = p->sharing && use != FRESH_PASS && r->route.cache &&
+	    !f->silent;
+	if (later_block(r)) {
+		v = ask_block(p, r, f, &m);
+		if (v != NEXT || f->relay)
+			return v;
+	}
+	return shared ? ask_shared(p, r, f, &m, use == FRESH_LOOKUP) : NEXT;
 }
 
 /* ---- the answer ---- */
@@ -312,10 +403,55 @@ store(struct proxy *p, const struct fetch *f, const struct coap_msg *m)
 		.client = f->client,
 	};
 
-	if (!fresh_put_stored(m, &w))
+	if (item.body.n > p->conf->cache.max_entry || !fresh_put_stored(m, &w))
 		return NULL;
 	item.opts = writer_span(&w);
 	return cache_store(&p->cache, &key, &item, p->now);
+}
+
+struct cache_entry *
+share_keep(struct proxy *p, const struct fetch *f, uint64_t client,
+    const struct coap_msg *m, struct span sent)
+{
+	struct writer w = writer_make(p->stored, sizeof(p->stored));
+	struct cache_item item = {
+		.code = m->code,
+		.flags = CACHE_PRIVATE,
+		.body = m->payload,
+		.max_age = fresh_max_age(m),
+		.lifetime = lifetime(p),
+		.client = client,
+	};
+	struct coap_msg request;
+	struct coap_key key;
+
+	if (coap_parse(&request, sent) != COAP_PARSE_OK ||
+	    !private_key(p, f, &request, client, &key) ||
+	    !fresh_put_stored(m, &w))
+		return NULL;
+	item.opts = writer_span(&w);
+	return cache_store(&p->cache, &key, &item, p->now);
+}
+
+void
+share_too_large(struct proxy *p, struct fetch *f, struct span sent)
+{
+	struct cache_item item = {
+		.flags = CACHE_TOO_LARGE,
+		.lifetime = lifetime(p),
+		.client = f->client,
+	};
+	struct coap_msg request;
+	struct coap_key key = key_of(f);
+
+	if (f->state == SHARE_NOT) {
+		item.flags |= CACHE_PRIVATE;
+		if (coap_parse(&request, sent) != COAP_PARSE_OK ||
+		    !private_key(p, f, &request, f->client, &key))
+			return;
+	}
+	cache_store(&p->cache, &key, &item, p->now);
+	share_end(p, f);
 }
 
 /* What is stored for F is older than what the origin has just said. */

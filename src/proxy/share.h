@@ -37,6 +37,15 @@ enum share_result {
 enum share_result share_settle(struct proxy *p, struct fetch *f,
     const struct coap_msg *m, struct span sent, struct cache_entry **e);
 
+/* Keeps M, the response to F, for CLIENT to fetch further blocks of it. SENT is
+ * the last request that went out for it. NULL: it could not be kept. */
+struct cache_entry *share_keep(struct proxy *p, const struct fetch *f,
+    uint64_t client, const struct coap_msg *m, struct span sent);
+
+/* What F asks for is too large to be collected: who asks for it next, this
+ * client if nobody else, has it relayed. */
+void share_too_large(struct proxy *p, struct fetch *f, struct span sent);
+
 /* F ends without a response. */
 void share_failed(struct proxy *p, struct fetch *f, enum fetch_fail why);
 

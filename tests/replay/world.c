@@ -73,6 +73,8 @@ build_proxy(struct world *w)
 		.max_requests = c->message.max_exchanges,
 		.max_clients = c->message.max_exchanges,
 		.cache = c->cache,
+		.block = c->block,
+		.exchange_lifetime = c->message.exchange_lifetime,
 	};
 	if (!w->caches)
 		w->proxy_conf.cache.size = 0;

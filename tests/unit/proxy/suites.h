@@ -24,7 +24,6 @@ Suite *local_suite(void);
 Suite *proxy_suite(void);
 Suite *publish_suite(void);
 Suite *redirect_suite(void);
-Suite *relay_suite(void);
 Suite *request_suite(void);
 Suite *respond_suite(void);
 Suite *rewrite_suite(void);

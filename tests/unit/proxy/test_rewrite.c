@@ -275,14 +275,14 @@ START_TEST(response)
 		struct coap_msg m = message(rows[i].response);
 		struct writer w = writer_make(space, sizeof(space));
 
-		ck_assert_msg(rewrite_response_needed(&m, &route) ==
+		ck_assert_msg(rewrite_response_needed(&m, &route, false) ==
 			rows[i].needed, "row %zu", i);
-		ck_assert(rewrite_response(&m, &route, &w));
+		ck_assert(rewrite_response(&m, &route, false, &w));
 		ck_assert_str_eq(dump(m.code, writer_span(&w), SPAN_LIT("")),
 		    rows[i].want);
 		w = writer_make(space, 0);
 		if (strcmp(rows[i].want, "2.01") != 0)
-			ck_assert(!rewrite_response(&m, &route, &w));
+			ck_assert(!rewrite_response(&m, &route, false, &w));
 	}
 	fixture_free();
 }

@@ -1,0 +1,96 @@
+/*
+ * assemble: the stage in which the blocks of a request become a body.
+ */
+#include "proxy/core.h"
+#include "proxy/transfer.h"
+
+bool
+assemble_start(struct proxy *p, struct rand *rnd)
+{
+	const struct block_conf *c = &p->conf->block;
+	const struct upload_conf conf = {
+		.max_body = c->max_body,
+		.max_total = COLLECTED_MAX * c->max_body,
+		.max_transfers = c->max_transfers,
+		.lifetime = p->conf->exchange_lifetime,
+		.szx = c->szx,
+	};
+
+	pool_init(&p->transfers, sizeof(struct transfer), c->max_transfers);
+	return uploads_init(&p->uploads, &conf, rnd);
+}
+
+void
+assemble_stop(struct proxy *p)
+{
+	uploads_fini(&p->uploads);
+	pool_fini(&p->transfers);
+}
+
+static enum verdict
+too_large(struct proxy *p, struct request *r)
+{
+	uint8_t space[8];
+	struct writer w = writer_make(space, sizeof(space));
+	struct coap_optw o = coap_optw(&w);
+	struct reply reply = { .code = COAP_413 };
+
+	p->stats.too_large++;
+	coap_put_uint(&o, COAP_OPT_SIZE1, (uint32_t)p->conf->block.max_body);
+	reply.opts = writer_span(&w);
+	return answer(p, r, &reply);
+}
+
+static enum verdict
+go_on(struct proxy *p, struct request *r)
+{
+	static const struct reply reply = { .code = COAP_231 };
+
+	return answer(p, r, &reply);
+}
+
+static enum verdict
+complete(struct request *r, const struct upload_result *u)
+{
+	r->body = u->body;
+	r->nbody = u->n;
+	r->if_none_match = u->if_none_match;
+	r->msg.payload = span_make(u->body, u->n);
+	return NEXT;
+}
+
+enum verdict
+stage_collect(struct proxy *p, struct request *r)
+{
+	const struct upload_from from = {
+		.client = r->in->client,
+		.local = r->in->local,
+		.listener = r->in->listener,
+	};
+	struct upload_result u;
+	enum upload_step step;
+
+	if (!coap_has(&r->msg, COAP_OPT_BLOCK1))
+		return NEXT;
+	/* Nobody's memory is filled by who may be somebody else. */
+	if (r->stranger && guard_ahead(p, r) != NEXT)
+		return REPLIED;
+	step = upload_feed(&p->uploads, &from, &r->msg, p->now, &u);
+	r->has_block1 = true;
+	r->block1 = u.block;
+	switch (step) {
+	case UPLOAD_CONTINUE:
+		return go_on(p, r);
+	case UPLOAD_DONE:
+		return complete(r, &u);
+	case UPLOAD_INCOMPLETE:
+		return answer_error(p, r, COAP_408, "");
+	case UPLOAD_TOO_LARGE:
+		return too_large(p, r);
+	case UPLOAD_BAD:
+		return answer_error(p, r, COAP_400, "bad block");
+	case UPLOAD_FULL:
+		break;
+	}
+	return answer_full(p, r);
+}
