@@ -61,7 +61,7 @@ struct proxy {
 	uint8_t stored[OPTS_MAX];
 	uint8_t whole[OPTS_MAX];
 	uint8_t blocked[OPTS_MAX], blocked_opts[OPTS_MAX];
-	uint8_t key[KEY_MAX], own_key[KEY_MAX];
+	uint8_t key[KEY_MAX], own_key[KEY_MAX], part_key[KEY_MAX];
 	uint8_t text[MESSAGE_MAX];
 	uint8_t guarded_opts[OPTS_MAX];
 	struct reply guarded;

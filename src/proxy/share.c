@@ -208,7 +208,7 @@ private_key(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
     uint64_t client, struct coap_key *key)
 {
 	const struct coap_authority at = authority(f);
-	struct writer w = writer_make(p->key, sizeof(p->key));
+	struct writer w = writer_make(p->part_key, sizeof(p->part_key));
 	struct writer w2 = writer_make(p->own_key, sizeof(p->own_key));
 	struct coap_key of_all;
 
@@ -284,6 +284,12 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 		p->stats.hits++;
 		return serve_entry(p, r, e);
 	}
+	if (later_block(r)) {
+		enum verdict v = ask_block(p, r, f, m);
+
+		if (v != NEXT || f->relay)
+			return v;
+	}
 	other = lookup ? pending_find(p, &key) : NULL;
 	if (other != NULL && may_join(r, other)) {
 		fetch_free(p, f);
@@ -304,7 +310,6 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->key, sizeof(p->key));
 	enum fresh_use use = fresh_use(&m);
-	enum verdict v;
 	bool shared;
 
 	if (!request_want(r)) {
@@ -322,12 +327,9 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 	/* Who wants no answer leaves the origin without a reason to send one. */
 	shared = p->sharing && use != FRESH_PASS && r->route.cache &&
 	    !f->silent;
-	if (later_block(r)) {
-		v = ask_block(p, r, f, &m);
-		if (v != NEXT || f->relay)
-			return v;
-	}
-	return shared ? ask_shared(p, r, f, &m, use == FRESH_LOOKUP) : NEXT;
+	if (shared)
+		return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
+	return later_block(r) ? ask_block(p, r, f, &m) : NEXT;
 }
 
 /* ---- the answer ---- */
