@@ -423,6 +423,19 @@ suggest(const struct value_type *type, const char *word)
 	return NULL;
 }
 
+static void
+size_text(char out[32], unsigned long long v)
+{
+	static const char *const units[] = { "", "K", "M", "G" };
+	size_t i = 0;
+
+	while (v >= 1024 && v % 1024 == 0 && i < 3) {
+		v /= 1024;
+		i++;
+	}
+	snprintf(out, 32, "%llu%s", v, units[i]);
+}
+
 /* N as the key's own type would be written. */
 static const char *
 limit_text(char out[32], const struct value_type *type, uint64_t n)
@@ -431,7 +444,9 @@ limit_text(char out[32], const struct value_type *type, uint64_t n)
 
 	if (type == &value_factor)
 		snprintf(out, 32, "%llu.%llu", v / 1000, v % 1000 / 100);
-	else if (type != &value_duration)
+	else if (type == &value_size)
+		size_text(out, v);
+	else if (type != &value_duration && type != &value_seconds)
 		snprintf(out, 32, "%llu", v);
 	else if (v >= 1000)
 		snprintf(out, 32, "%llus", v / 1000);

@@ -41,6 +41,10 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(c->dns.timeout_ms, 5000);
 	ck_assert_uint_eq(c->dns.min_ttl_ms, 30000);
 	ck_assert_uint_eq(c->dns.max_ttl_ms, 300000);
+	ck_assert_uint_eq(c->cache.size, 64 << 20);
+	ck_assert_uint_eq(c->cache.max_entry, 1 << 20);
+	ck_assert_uint_eq(c->cache.max_age, 86400);
+	ck_assert(r->cache);
 	unload(&l);
 }
 END_TEST
@@ -105,8 +109,8 @@ START_TEST(test_later_examples)
 		"[listen web]\nbind = http://127.0.0.1:8080\n"
 		"[route telemetry]\nlisten = web\npath = /ingest\n"
 		"to = https://api.example.com/v2/ingest\n"
-		"[cache]\nsize = 64M\n[metrics]\n"
-		"bind = http://127.0.0.1:9683\n",
+		"[cache]\nsize = 64M\n[observe]\nlinger = 5s\n"
+		"[metrics]\nbind = http://127.0.0.1:9683\n",
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {

@@ -175,11 +175,6 @@ START_TEST(test_text)
 	    "probing-rate = 1\n"
 	    "queue-per-origin = 64\n"
 	    "\n"
-	    "[cache]\n"
-	    "size = 64M\n"
-	    "max-entry = 1M\n"
-	    "max-age = 1d\n"
-	    "\n"
 	    "[log]\n"
 	    "level = info\n"
 	    "target = stderr\n"
@@ -188,7 +183,12 @@ START_TEST(test_text)
 	    "servers =\n"
 	    "timeout = 5s\n"
 	    "min-ttl = 30s\n"
-	    "max-ttl = 5m\n");
+	    "max-ttl = 5m\n"
+	    "\n"
+	    "[cache]\n"
+	    "size = 64M\n"
+	    "max-entry = 1M\n"
+	    "max-age = 1d\n");
 	free(text);
 	unload(&l);
 }

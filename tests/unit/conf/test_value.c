@@ -48,6 +48,24 @@ START_TEST(test_numbers)
 }
 END_TEST
 
+START_TEST(test_sizes)
+{
+	struct conf *c = load_fine("[cache]\nsize = 2G\nmax-entry = 64K\n"
+	    "max-age = 2h\n[route]\nto = coap://h\ncache = no\n");
+
+	ck_assert_uint_eq(c->cache.size, (size_t)2 << 30);
+	ck_assert_uint_eq(c->cache.max_entry, 64 << 10);
+	ck_assert_uint_eq(c->cache.max_age, 7200);
+	ck_assert(!c->rules.v[0].cache);
+	teardown();
+	c = load_fine("[cache]\nsize = 0\nmax-entry = 1000\nmax-age = 0\n"
+	    "[route]\nto = coap://h\n");
+	ck_assert_uint_eq(c->cache.size, 0);
+	ck_assert_uint_eq(c->cache.max_entry, 1000);
+	ck_assert_uint_eq(c->cache.max_age, 0);
+}
+END_TEST
+
 START_TEST(test_words)
 {
 	struct conf *c = load_fine("[log]\nlevel = debug\ntarget = /x/y\n"
@@ -149,6 +167,14 @@ START_TEST(test_refused)
 			"not between 1ms and 86400s" },
 		{ "[forward]\ntimeout = 0s", "2:11: error: '0s' is not "
 			"between 1ms and 86400s" },
+		{ "[cache]\nsize = 2000G", "2:8: error: '2000G' is not "
+			"between 0 and 1024G" },
+		{ "[cache]\nmax-entry = 1x", "2:13: error: '1x' is not a "
+			"size; expected for example 64K, 16M, 1G" },
+		{ "[cache]\nmax-age = 1500ms", "2:11: error: '1500ms' is not "
+			"whole seconds" },
+		{ "[cache]\nmax-age = 366d", "2:11: error: '366d' is not "
+			"between 0 and 31536000s" },
 		{ "[message]\nack-random-factor = 11", "2:21: error: '11' is "
 			"not between 0.0 and 10.0" },
 		{ "[log]\nlevel = inof", "2:9: error: 'inof' is not a log "
@@ -350,6 +376,7 @@ value_suite(void)
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, test_numbers);
+	tcase_add_test(tc, test_sizes);
 	tcase_add_test(tc, test_words);
 	tcase_add_test(tc, test_log);
 	tcase_add_test(tc, test_name);
