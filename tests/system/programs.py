@@ -100,8 +100,9 @@ class Program:
 
 class Proxy(Program):
     """coaproxy with a configuration. A [listen] on loopback is added unless
-    TEXT has its own; with TEXT None, ARGS are the whole command line. However
-    it ends, it must end well: status 0 and no report of a sanitizer."""
+    TEXT has its own, and a [cache] that is off: most tests look at what reaches
+    the origin. With TEXT None, ARGS are the whole command line. However it
+    ends, it must end well: status 0 and no report of a sanitizer."""
 
     def __init__(self, text, *args, wait=True, env=None):
         self._file = None
@@ -109,6 +110,8 @@ class Proxy(Program):
         if text is not None:
             if '[listen' not in text:
                 text += '\n[listen]\nbind = coap://127.0.0.1:0\n'
+            if '[cache]' not in text:
+                text += '\n[cache]\nsize = 0\n'
             self._file = tempfile.NamedTemporaryFile('w', suffix='.conf')
             self._file.write(text)
             self._file.flush()
