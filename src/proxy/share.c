@@ -147,12 +147,16 @@ authority(const struct fetch *f)
 	return (struct coap_authority){ hop->scheme, &hop->host, hop->port };
 }
 
+/* Whether R, which would be sent as TYPE, may wait for F instead. */
 static bool
-may_join(const struct request *r, const struct fetch *f)
+may_join(const struct request *r, uint8_t type, const struct fetch *f)
 {
 	uint32_t hops;
 
 	if (r->alone)
+		return false;
+	/* A NON may be lost, and nobody would repeat it. */
+	if (type == COAP_CON && f->type == COAP_NON)
 		return false;
 	/* With as many hops left as we gave it, it may be that very request,
 	 * come back in a loop (CAC-65). */
@@ -291,7 +295,7 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 			return v;
 	}
 	other = lookup ? pending_find(p, &key) : NULL;
-	if (other != NULL && may_join(r, other)) {
+	if (other != NULL && may_join(r, f->type, other)) {
 		fetch_free(p, f);
 		return join(p, r, other);
 	}
