@@ -391,6 +391,17 @@ is_whole(const struct coap_msg *m)
 	return b.num == 0 && !b.more;
 }
 
+/* Whether the request that went out as SENT asked for a block: then an error
+ * may be about that one. */
+static bool
+asked_for_block(struct span sent)
+{
+	struct coap_msg m;
+
+	return coap_parse(&m, sent) == COAP_PARSE_OK &&
+	    coap_has(&m, COAP_OPT_BLOCK2);
+}
+
 static struct coap_key
 key_of(const struct fetch *f)
 {
@@ -524,7 +535,8 @@ share_settle(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		return settle_valid(p, f, m, sent, e);
 	if (f->state == SHARE_NOT)
 		return SHARE_FIRST;
-	if (!fresh_storable(m, f->hop_added) || !is_whole(m)) {
+	if (!fresh_storable(m, f->hop_added) || !is_whole(m) ||
+	    (m->code != COAP_205 && asked_for_block(sent))) {
 		if (coap_code_class(m->code) == 2)
 			forget_older(p, f);
 		return SHARE_FIRST;
