@@ -282,11 +282,13 @@ answer_first(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	struct list others;
 
 	part(f, &others);
-	/* Whose ETag that is has gone, those who joined have others. */
-	if (m->code == COAP_203 && r->joined)
+	/* Whoever it was may have gone; those who joined are others. */
+	if (r->joined) {
+		list_del(&r->link);
 		list_add_head(&others, &r->link);
-	else
+	} else {
 		serve_reply(p, r, f, m, reply, sent);
+	}
 	fetch_free(p, f);
 	ask_again(p, &others);
 }
