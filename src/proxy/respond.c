@@ -273,10 +273,10 @@ answer_all(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	fetch_free(p, f);
 }
 
-/* Whoever made F be sent gets REPLY, the others ask themselves. */
+/* Whoever made F be sent gets E, or else REPLY; the others ask themselves. */
 static void
 answer_first(struct proxy *p, struct fetch *f, const struct coap_msg *m,
-    const struct reply *reply, struct span sent)
+    const struct reply *reply, struct cache_entry *e, struct span sent)
 {
 	struct request *r = fetch_waiter(f);
 	struct list others;
@@ -286,6 +286,8 @@ answer_first(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	if (r->joined) {
 		list_del(&r->link);
 		list_add_head(&others, &r->link);
+	} else if (e != NULL) {
+		serve_entry(p, r, e);
 	} else {
 		serve_reply(p, r, f, m, reply, sent);
 	}
@@ -334,7 +336,7 @@ settle(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	p->stats.relayed++;
 	if (m->code == COAP_503 || m->code == COAP_429)
 		hold_back(p, f, m, sent);
-	answer_first(p, f, m, &reply, sent);
+	answer_first(p, f, m, &reply, e, sent);
 	return true;
 }
 

@@ -519,7 +519,8 @@ settle_valid(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	else if (f->state == SHARE_OLD)
 		cache_outdate(*e);
 	p->stats.validated++;
-	return SHARE_ALL;
+	return f->state == SHARE_OLD || cache_fresh(*e, p->now) ?
+	    SHARE_ALL : SHARE_FIRST;
 }
 
 enum share_result
