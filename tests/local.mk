@@ -317,6 +317,8 @@ soak: tests/replay/soak$(EXEEXT)
 scenarios = \
 	tests/replay/backoff.rp \
 	tests/replay/blocks.rp \
+	tests/replay/cache.rp \
+	tests/replay/collapse.rp \
 	tests/replay/congestion.rp \
 	tests/replay/core.rp \
 	tests/replay/dispatch.rp \
