@@ -227,6 +227,13 @@ tell_response(struct fetch *f, const struct coap_msg *m, uint64_t now)
 	return ops->response(user, m, now);
 }
 
+/* Of a fetch that has not ended there is one. */
+static struct request *
+first_waiter(struct fetch *f)
+{
+	return CONTAINER_OF(f->waiters.next, struct request, link);
+}
+
 /* Takes those who joined F out of it, to OTHERS. */
 static void
 part(struct fetch *f, struct list *others)
@@ -278,7 +285,7 @@ static void
 answer_first(struct proxy *p, struct fetch *f, const struct coap_msg *m,
     const struct reply *reply, struct cache_entry *e, struct span sent)
 {
-	struct request *r = fetch_waiter(f);
+	struct request *r = first_waiter(f);
 	struct list others;
 
 	part(f, &others);
@@ -299,7 +306,7 @@ answer_first(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 static bool
 pass_on(struct proxy *p, struct fetch *f, struct span sent)
 {
-	struct request *r = fetch_waiter(f);
+	struct request *r = first_waiter(f);
 	struct list others;
 
 	if (!coap_method_safe(f->code))
