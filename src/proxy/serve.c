@@ -119,7 +119,7 @@ fits(const struct request *r, const struct fetch *f, const struct reply *reply)
 		return true;
 	/* The text of an error is nothing to come back for. */
 	return coap_code_class(reply->code) != 2 &&
-	    coap_emit_bound(COAP_TOKEN_MAX, reply->opts.n,
+	    coap_emit_size(r->msg.token.n, reply->opts.n,
 		reply->payload.n) <= MESSAGE_MAX;
 }
 
