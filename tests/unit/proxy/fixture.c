@@ -244,6 +244,9 @@ stand_init(struct stand *s)
 		.rules = &s->rules,
 		.max_requests = 4,
 		.max_clients = 4,
+		.block = { .max_body = 1 << 20, .szx = 6,
+			.max_transfers = 16 },
+		.exchange_lifetime = 247000,
 	};
 }
 

@@ -178,25 +178,30 @@ START_TEST(blocks)
 {
 	static const struct {
 		const char *request, *response, *want;
+		bool relayed;	/* too large to be collected */
 	} rows[] = {
-		{ "CON GET", "2.05 payload=205x\"x\"", "2.05 payload=205" },
+		{ "CON GET", "2.05 payload=205x\"x\"", "2.05 payload=205",
+			false },
 		{ "CON GET", "2.05 payload=206x\"x\"",
-			"2.05 Block2=0/1/64 payload=64" },
-		{ "CON FETCH", "2.05 Block2=0/1/512 payload=512x\"x\"",
-			"2.05 Block2=0/1/64 payload=64" },
-		{ "CON GET", "2.05 ETag=01 Block2=3/0/512 Size2=2000 "
-			"payload=400x\"x\"",
-			"2.05 ETag=01 Block2=24/1/64 Size2=2000 payload=64" },
+			"2.05 Block2=0/1/64 payload=64", false },
+		{ "CON FETCH", "2.05 Block2=0/0/512 payload=512x\"x\"",
+			"2.05 Block2=0/1/64 payload=64", false },
+		{ "CON GET Block2=1/0/512", "2.05 ETag=01 payload=900x\"x\"",
+			"2.05 ETag=01 Block2=8/1/64 payload=64", false },
+		{ "CON GET Block2=3/0/512", "2.05 ETag=01 Block2=3/0/512 "
+			"Size2=2000 payload=400x\"x\"",
+			"2.05 ETag=01 Block2=24/1/64 Size2=2000 payload=64",
+			true },
 		{ "CON GET", "2.05 Block2=131072/1/256 payload=256x\"x\"",
-			"2.05 Block2=524288/1/64 payload=64" },
+			"2.05 Block2=524288/1/64 payload=64", true },
 		{ "CON GET", "2.05 Block2=1048575/1/256 payload=256x\"x\"",
-			"5.02 Max-Age=5 payload=16" },
+			"5.02 Max-Age=5 payload=16", true },
 		{ "CON GET", "2.05 Echo=0102 payload=500x\"x\"",
-			"2.05 Block2=0/1/64 Echo=0102 payload=64" },
+			"2.05 Block2=0/1/64 Echo=0102 payload=64", false },
 		{ "CON POST", "2.04 payload=400x\"x\"",
-			"5.02 Max-Age=5 payload=16" },
+			"5.02 Max-Age=5 payload=16", false },
 		{ "CON GET", "4.04 Max-Age=9 payload=400x\"x\"",
-			"4.04 Max-Age=9" },
+			"4.04 Max-Age=9", false },
 		{ "CON GET", "5.00 opt65000=07 opt65020=0x"
 			"00112233445566778899aabbccddeeff"
 			"00112233445566778899aabbccddeeff"
@@ -210,7 +215,7 @@ START_TEST(blocks)
 			"00112233445566778899aabbccddeeff"
 			"00112233445566778899aabbccddeeff"
 			"00112233445566778899aabbccddeeff"
-			"00112233445566778899aabbccddeeff", "5.00" },
+			"00112233445566778899aabbccddeeff", "5.00", false },
 	};
 	char text[512];
 
@@ -219,6 +224,10 @@ START_TEST(blocks)
 		snprintf(text, sizeof(text), "%s " TARGET, rows[i].request);
 		stand_ask(&s, text, NOW);
 		ck_assert_uint_eq(s.sends, 1);
+		if (rows[i].relayed)
+			ck_assert(stand_answer(&s, "ACK 2.05 Block2=0/1/16 "
+			    "Size2=2000000 payload=16x\"x\"", NOW));
+		ck_assert_uint_eq(s.sends, 1 + rows[i].relayed);
 		snprintf(text, sizeof(text), "ACK %s", rows[i].response);
 		ck_assert(stand_answer(&s, text, NOW));
 		ck_assert_msg(strcmp(s.reply, rows[i].want) == 0,

@@ -153,31 +153,56 @@ START_TEST(own)
 }
 END_TEST
 
-/* BLK-39, BLK-41: all blocks of one client carry one tag, another client's
- * another; a request that is no transfer carries none. */
+/* The Request-Tag of the last request, or "". */
+static void
+get_tag(char tag[40])
+{
+	const char *t = strstr(s.request, "Request-Tag=");
+
+	snprintf(tag, 40, "%.*s", t == NULL ? 0 : (int)strcspn(t, " "), t);
+}
+
+/* BLK-41, BLK-42: each transfer to an origin has a tag of its own, from its
+ * first block to its last; the client's own stays here. What goes up in one
+ * piece carries none. */
 START_TEST(tags)
 {
-	static const char block[] = "CON PUT Block1=%u/1/16 "
-	    "Proxy-Uri=\"coap://198.51.100.1/\" payload=16x\"x\"";
-	char first[sizeof(s.request)], text[128];
-	const char *tag;
+	static const char block[] = "CON PUT Block1=%u/%u/16 "
+	    "Proxy-Uri=\"coap://198.51.100.1/\" Request-Tag=11 "
+	    "payload=16x\"x\"";
+	char first[40], tag[40], text[128];
 
+	s.conf.block.szx = 0;
 	stand_start(&s);
-	snprintf(text, sizeof(text), block, 0u);
-	stand_ask(&s, text, NOW);
-	tag = strstr(s.request, "Request-Tag=");
-	ck_assert_ptr_nonnull(tag);
-	snprintf(first, sizeof(first), "%s", tag);
-	snprintf(text, sizeof(text), block, 1u);
-	stand_ask(&s, text, NOW);
-	ck_assert_ptr_nonnull(strstr(s.request, first));
-	s.client.port++;
-	stand_ask(&s, text, NOW);
-	ck_assert_ptr_nonnull(strstr(s.request, "Request-Tag="));
-	ck_assert_ptr_null(strstr(s.request, first));
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), block, 0u, 1u);
+		stand_ask(&s, text, NOW);
+		ck_assert_str_eq(s.reply, "2.31 Block1=0/1/16");
+		ck_assert_uint_eq(s.sends, 2 * i);
+		snprintf(text, sizeof(text), block, 1u, 0u);
+		stand_ask(&s, text, NOW);
+		ck_assert_uint_eq(s.sends, 2 * i + 1);
+		get_tag(tag);
+		ck_assert_uint_eq(strlen(tag), strlen("Request-Tag=") + 16);
+		if (i == 1)
+			ck_assert_str_ne(tag, first);
+		memcpy(first, tag, sizeof(first));
+		ck_assert(stand_answer(&s, "ACK 2.31 Block1=0/1/16", NOW));
+		ck_assert_uint_eq(s.sends, 2 * i + 2);
+		get_tag(tag);
+		ck_assert_str_eq(tag, first);
+		ck_assert(stand_answer(&s, "ACK 2.04 Block1=1/0/16", NOW));
+		ck_assert_str_eq(s.reply, "2.04 Block1=1/0/16");
+	}
 	stand_ask(&s, "CON PUT Proxy-Uri=\"coap://198.51.100.1/\" "
 	    "payload=16x\"x\"", NOW);
-	ck_assert_ptr_null(strstr(s.request, "Request-Tag"));
+	get_tag(tag);
+	ck_assert_str_eq(tag, "");
+	snprintf(text, sizeof(text), block, 0u, 0u);
+	stand_ask(&s, text, NOW);
+	ck_assert_uint_eq(s.sends, 6);
+	get_tag(tag);
+	ck_assert_str_eq(tag, "");
 }
 END_TEST
 
