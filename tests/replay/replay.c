@@ -229,7 +229,8 @@ static void
 run_file(struct tally *t, const char *path)
 {
 	struct source src = { .path = path };
-	struct span line;
+	struct span line, skipped;
+	bool titled = false;
 	size_t n;
 	char *text = slurp(path, &n);
 
@@ -240,10 +241,15 @@ run_file(struct tally *t, const char *path)
 	}
 	src.text = span_make(text, n);
 	while (take_line(&src, &line)) {
-		if (span_eq(line, SPAN_LIT("conf")))
-			src.conf = take_conf(&src);
-		else if (is_title(line) &&
-		    (t->only == NULL || contains(line, t->only)))
+		if (span_eq(line, SPAN_LIT("conf"))) {
+			skipped = take_conf(&src);
+			if (!titled)
+				src.conf = skipped;
+		}
+		if (!is_title(line))
+			continue;
+		titled = true;
+		if (t->only == NULL || contains(line, t->only))
 			run_section(t, &src,
 			    span_make(line.p + 3, line.n - 3));
 	}

@@ -245,6 +245,7 @@ step_count(struct script *s, struct span line)
 		{ "full", p->full },
 		{ "local", p->local },
 		{ "held-back", p->held_back },
+		{ "too-large", p->too_large },
 		{ "hits", p->hits },
 		{ "misses", p->misses },
 		{ "validated", p->validated },

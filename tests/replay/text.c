@@ -77,10 +77,13 @@ text_hex(struct span text, struct arena *a, struct span *out)
 	return NULL;
 }
 
-/* "..." with escapes; S is behind the first quote. */
+/* "..." with escapes; *TEXT is behind the first quote, and then behind the
+ * second. */
 static const char *
-read_quoted(struct span s, uint8_t *out, size_t *n)
+read_quoted(struct span *text, uint8_t *out, size_t *n)
 {
+	struct span s = *text;
+
 	*n = 0;
 	while (s.n > 0 && s.p[0] != '"') {
 		uint8_t c = s.p[0];
@@ -96,13 +99,15 @@ read_quoted(struct span s, uint8_t *out, size_t *n)
 		out[(*n)++] = c;
 		s = behind(s, 1);
 	}
-	return s.n == 1 ? NULL : "no quote at the end";
+	*text = behind(s, s.n > 0);
+	return s.n > 0 ? NULL : "no quote at the end";
 }
 
-/* [COUNTx]"..." */
+/* [COUNTx]"...", moving *TEXT behind it */
 static const char *
-read_string(struct span s, struct arena *a, struct span *out)
+read_run(struct span *text, struct arena *a, struct span *out)
 {
+	struct span s = *text;
 	uint64_t times = 1;
 	const char *why;
 	uint8_t *p;
@@ -117,11 +122,35 @@ read_string(struct span s, struct arena *a, struct span *out)
 	p = arena_alloc(a, (s.n - n) * (times + 1));
 	if (p == NULL || n == s.n)
 		return "not a text";
-	why = read_quoted(behind(s, n + 1), p, &len);
+	*text = behind(s, n + 1);
+	why = read_quoted(text, p, &len);
 	for (uint64_t i = 1; why == NULL && i < times; i++)
 		memcpy(p + i * len, p, len);
 	*out = span_make(p, len * times);
 	return why;
+}
+
+/* Runs with + between them. */
+static const char *
+read_string(struct span s, struct arena *a, struct span *out)
+{
+	uint8_t whole[TEXT_MESSAGE];
+	struct writer w = writer_make(whole, sizeof(whole));
+	const char *why;
+
+	for (;;) {
+		why = read_run(&s, a, out);
+		if (why != NULL)
+			return why;
+		writer_span_put(&w, *out);
+		if (s.n == 0)
+			break;
+		if (s.p[0] != '+')
+			return "not a text";
+		s = behind(s, 1);
+	}
+	return !w.full && arena_dup(a, writer_span(&w), out) ? NULL :
+							       "too long";
 }
 
 /* NUM/M/SIZE */

@@ -3,8 +3,8 @@
  *
  *	CON GET mid=0x1234 token=a1 Uri-Path="t" Observe=0 payload="hi"
  *
- * The words are those of coap_dump(). A value is "text" (\xNN, and 3x"ab" for
- * "ababab"), a decimal number, NUM/M/SIZE for a block, or hexadecimal digits,
+ * The words are those of coap_dump(). A value is "text" (\xNN, and 2x"ab"+"c"
+ * for "ababc"), a decimal number, NUM/M/SIZE for a block, or hexadecimal digits,
  * as its option has it; 0x... are the very octets, whatever the option, * is
  * any value, $name one to be remembered or, the next time, the same one again,
  * and !$name another one. Without code the message is empty.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "proxy/core.h"
 #include "world_net.h"
 
 enum {
@@ -179,6 +180,9 @@ world_idle(struct world *w)
 		uint64_t n;
 	} left[] = {
 		{ "requests waiting", proxy_waiting(w->proxy) },
+		{ "transfers with origins", w->proxy->transfers.used },
+		{ "octets of bodies from origins", w->proxy->collected },
+		{ "octets of bodies from clients", w->proxy->uploads.held },
 		{ "messages received by the server",
 			dgram_received_count(server_dgram(w->server)) },
 		{ "messages sent by the server",
