@@ -368,6 +368,13 @@ settle_unsafe(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 }
 
 void
+share_acted(struct proxy *p, const struct fetch *f)
+{
+	if (!coap_method_safe(f->code))
+		outdate(p, f->uri);
+}
+
+void
 share_failed(struct proxy *p, struct fetch *f, enum fetch_fail why)
 {
 	/* It may have got there (CAC-41). */

@@ -46,6 +46,9 @@ struct cache_entry *share_keep(struct proxy *p, const struct fetch *f,
  * client if nobody else, has it relayed. */
 void share_too_large(struct proxy *p, struct fetch *f, struct span sent);
 
+/* The origin has begun to act on F, which is not safe (RFC 7959 2.10). */
+void share_acted(struct proxy *p, const struct fetch *f);
+
 /* F ends without a response. */
 void share_failed(struct proxy *p, struct fetch *f, enum fetch_fail why);
 

@@ -199,7 +199,6 @@ uploaded(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	struct transfer *t = f->transfer;
 
 	t->sending = false;
-	t->acted = true;
 	if (t->body != NULL)
 		upload_release(&p->uploads, t->body, t->nbody);
 	t->body = NULL;
@@ -224,6 +223,7 @@ feed_up(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		if (m->code == COAP_201 && t->created.n == 0 &&
 		    !arena_dup(&f->arena, m->opts, &t->created))
 			return TRANSFER_BAD;
+		share_acted(p, f);
 		send_chunk(p, f);
 		return TRANSFER_GOES_ON;
 	case CHUNK_RESTART:

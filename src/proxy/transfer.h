@@ -22,7 +22,6 @@ struct transfer {
 	struct chunk up;
 	struct collect down;
 	bool sending, receiving;
-	bool acted;		/* the origin has begun to act on the request */
 	uint8_t restarts;	/* since the representation changed */
 	uint8_t *body;		/* of the request, from p->uploads, or NULL */
 	size_t nbody;

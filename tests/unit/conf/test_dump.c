@@ -188,7 +188,12 @@ START_TEST(test_text)
 	    "[cache]\n"
 	    "size = 64M\n"
 	    "max-entry = 1M\n"
-	    "max-age = 1d\n");
+	    "max-age = 1d\n"
+	    "\n"
+	    "[block]\n"
+	    "max-body = 1M\n"
+	    "size = 1024\n"
+	    "max-transfers = 1024\n");
 	free(text);
 	unload(&l);
 }

@@ -14,7 +14,7 @@ static struct arena *
 keep(void)
 {
 	if (!arena_ready)
-		arena_init(&arena, 1 << 22);
+		arena_init(&arena, 1 << 24);
 	arena_ready = true;
 	return &arena;
 }
@@ -23,7 +23,7 @@ void
 fixture_free(void)
 {
 	if (arena_ready)
-		arena_reset(&arena, 1 << 22);
+		arena_reset(&arena, 1 << 24);
 }
 
 struct coap_msg
