@@ -187,6 +187,15 @@ fits(const struct request *r, const struct reply *reply, size_t room)
 		   reply->payload.n) <= room;
 }
 
+uint8_t
+guard_szx(const struct request *r, size_t opts, size_t payload)
+{
+	if (!r->stranger || r->challenge || r->szx <= CUT_SZX ||
+	    coap_emit_size(r->msg.token.n, opts, payload) <= room_for(r))
+		return r->szx;
+	return CUT_SZX;
+}
+
 static struct coap_opt_iter
 options(const struct reply *reply)
 {

@@ -49,6 +49,7 @@ struct request {
 	bool alone;			/* or must not (again) */
 	/* What is looked at when the answer is there (request_want()). */
 	bool has_block2, size2;
+	uint8_t szx;			/* the largest block it gets */
 	struct coap_block block2;
 	struct span etags;		/* length and value of each */
 	/* Of a body that came in blocks. */

@@ -9,8 +9,6 @@
 #include "proxy/rewrite.h"
 #include "proxy/transfer.h"
 
-enum { BLOCK_MAX = 1024 };	/* octets; more go out in several */
-
 struct request *
 fetch_waiter(struct fetch *f)
 {
@@ -270,7 +268,7 @@ answer_all(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		if (e == NULL)
 			serve_reply(p, r, f, m, reply, sent);
 		else if (m->code == COAP_203 || r->joined || r->has_block2 ||
-		    r->size2 || reply->payload.n > BLOCK_MAX)
+		    r->size2 || reply->payload.n > 1u << (r->szx + 4))
 			serve_entry(p, r, e);
 		else
 			answer(p, r, reply);

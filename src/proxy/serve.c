@@ -3,7 +3,7 @@
  */
 #include "proxy/core.h"
 
-enum { SZX_MAX = 6 };
+enum { BLOCK_OPTS = 16 };	/* octets of Block2 and an ETag of ours */
 
 /* RFC 7252 5.10.6.2. */
 static bool
@@ -47,20 +47,45 @@ request_want(struct request *r)
 	return arena_dup(&r->arena, writer_span(&w), &r->etags);
 }
 
-/* The block of BODY that R gets; none when it fits one datagram and nobody
- * asked. False when there is no such block. */
+/* Block2 of what R gets of BODY in blocks of at most SZX; false: all of it, for
+ * nobody asked and it fits. */
 static bool
-cut(const struct request *r, struct span body, struct fresh_extra *x,
-    struct span *slice)
+block_for(const struct request *r, struct span body, uint8_t szx,
+    struct coap_block *b, bool *beyond)
 {
-	struct coap_block b = { .szx = SZX_MAX };
+	uint64_t num;
 
+	*beyond = false;
+	*b = (struct coap_block){ .szx = szx };
+	if (!r->has_block2)
+		return body.n > coap_block_size(b);
+	/* Its M means nothing (BLK-05). */
+	if (r->block2.szx < szx)
+		szx = r->block2.szx;
+	num = (uint64_t)r->block2.num << (r->block2.szx - szx);
+	*beyond = num > COAP_BLOCK_NUM_MAX;
+	*b = (struct coap_block){ .num = (uint32_t)num, .szx = szx };
+	return true;
+}
+
+/* The block of BODY that R gets behind OPTS octets of options; none when all of
+ * it fits one datagram and nobody asked. False when there is no such block. */
+static bool
+cut(const struct request *r, struct span body, size_t opts,
+    struct fresh_extra *x, struct span *slice)
+{
+	struct coap_block b;
+	bool beyond, some = block_for(r, body, r->szx, &b, &beyond);
+	size_t n = some ? coap_block_size(&b) : body.n;
+	uint8_t szx = guard_szx(r, opts + (some ? BLOCK_OPTS : 0),
+	    n < body.n ? n : body.n);
+
+	if (szx < r->szx)
+		some = block_for(r, body, szx, &b, &beyond);
 	*slice = body;
-	if (r->has_block2)
-		b = r->block2;	/* its M means nothing (BLK-05) */
-	else if (body.n <= coap_block_size(&b))
+	if (!some)
 		return true;
-	if (!coap_block_slice(body, &b, slice))
+	if (beyond || !coap_block_slice(body, &b, slice))
 		return false;
 	x->block2 = coap_block_value(&b);
 	x->has |= FRESH_HAS_BLOCK2;
@@ -92,7 +117,7 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 		etag = cache_own_etag(&p->cache, e);
 	if (e->code == COAP_205 && wants_etag(r, etag))
 		return not_modified(p, r, etag, x.max_age);
-	if (!cut(r, body, &x, &reply.payload))
+	if (!cut(r, body, cache_opts(e).n, &x, &reply.payload))
 		return answer_error(p, r, COAP_400, "no such block");
 	if (x.has != 0 && cache_etag(e).n == 0 &&
 	    coap_code_class(e->code) == 2)
@@ -115,7 +140,8 @@ fits(const struct request *r, const struct fetch *f, const struct reply *reply)
 		return true;
 	if (r->has_block2)
 		return false;
-	if (reply->payload.n <= 1u << (SZX_MAX + 4))
+	if (reply->payload.n <= 1u <<
+	    (guard_szx(r, reply->opts.n, reply->payload.n) + 4))
 		return true;
 	/* The text of an error is nothing to come back for. */
 	return coap_code_class(reply->code) != 2 &&
@@ -135,7 +161,7 @@ serve_reply(struct proxy *p, struct request *r, struct fetch *f,
 
 	if (fits(r, f, reply))
 		return answer(p, r, reply);
-	if (!cut(r, reply->payload, &x, &out.payload))
+	if (!cut(r, reply->payload, reply->opts.n, &x, &out.payload))
 		return answer_error(p, r, COAP_400, "no such block");
 	/* One block is all of it: there is nothing to come back for. */
 	if (out.payload.n < reply->payload.n) {
