@@ -133,6 +133,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_roles.c \
 	tests/unit/proxy/test_route.c \
 	tests/unit/proxy/test_self.c \
+	tests/unit/proxy/test_share.c \
 	tests/unit/proxy/test_transfer.c \
 	tests/unit/proxy/test_upload.c \
 	tests/unit/proxy/test_upload_bounds.c \
@@ -185,7 +186,7 @@ tests_unit_coap_unit_LDADD = $(link_coap) $(CHECK_LIBS)
 tests_unit_msg_unit_LDADD = $(link_msg) $(CHECK_LIBS)
 tests_unit_net_unit_LDADD = $(link_net) $(CHECK_LIBS)
 tests_unit_proxy_unit_LDADD = $(link_proxy) $(CHECK_LIBS)
-# test_cache.c makes them fail.
+# test_cache.c and test_share.c make them fail.
 tests_unit_proxy_unit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
 tests_unit_server_unit_LDADD = $(link_server) $(CHECK_LIBS)
 tests_unit_upstream_unit_LDADD = $(link_upstream) $(CHECK_LIBS)

@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/xalloc.h"
@@ -130,7 +131,46 @@ networks(const char *words)
 	return copy;
 }
 
+/* ---- memory ---- */
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+unsigned allocations = UINT_MAX;
+
+static bool
+may_allocate(void)
+{
+	if (allocations == 0)
+		return false;
+	if (allocations != UINT_MAX)
+		allocations--;
+	return true;
+}
+
+/* The linker puts these in between. */
+void *
+__wrap_malloc(size_t n)
+{
+	return may_allocate() ? __real_malloc(n) : NULL;
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return may_allocate() ? __real_calloc(n, size) : NULL;
+}
+
 /* ---- a proxy ---- */
+
+/* The proxy goes on. The checks themselves need memory. */
+static void
+enter(const struct stand *s)
+{
+	allocations = s->no_memory ? 0 : UINT_MAX;
+}
 
 static enum upstream_send
 note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
@@ -139,6 +179,7 @@ note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	struct coap_head h = { f->type, f->code, 0, SPAN_LIT("") };
 
 	(void)now;
+	allocations = UINT_MAX;
 	s->sends++;
 	*why = s->send_why;
 	s->sent = s->send_result == UPSTREAM_FAILED ? NULL : f;
@@ -147,6 +188,7 @@ note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	    dump(f->code, f->opts, f->payload));
 	s->noctets = coap_emit(s->octets, sizeof(s->octets), &h, f->opts,
 	    f->payload);
+	enter(s);
 	return s->send_result;
 }
 
@@ -170,6 +212,7 @@ note_reply(struct request *r, const struct reply *reply, uint64_t now)
 	struct stand *s = r->front_ctx;
 
 	(void)now;
+	allocations = UINT_MAX;
 	s->replies++;
 	s->token = r->msg.token;
 	ck_assert_uint_gt(r->msg.token.n, 0);
@@ -178,6 +221,7 @@ note_reply(struct request *r, const struct reply *reply, uint64_t now)
 	snprintf(s->payload, sizeof(s->payload), "%.*s",
 	    (int)reply->payload.n, reply->payload.n > 0 ?
 	    (const char *)reply->payload.p : "");
+	enter(s);
 }
 
 static void
@@ -282,7 +326,9 @@ stand_ask(struct stand *s, const char *text, uint64_t now)
 		.msg = &m,
 	};
 
+	enter(s);
 	proxy_handle(s->proxy, &in, now);
+	allocations = UINT_MAX;
 }
 
 bool
@@ -292,9 +338,13 @@ stand_answer(struct stand *s, const char *text, uint64_t now)
 	struct fetch *f = s->sent;
 	uint8_t octets[sizeof(s->octets)];
 	size_t n = s->noctets;
+	bool used;
 
 	ck_assert_ptr_nonnull(f);
 	s->sent = NULL;
 	memcpy(octets, s->octets, n);
-	return fetch_response(f, &m, span_make(octets, n), now);
+	enter(s);
+	used = fetch_response(f, &m, span_make(octets, n), now);
+	allocations = UINT_MAX;
+	return used;
 }

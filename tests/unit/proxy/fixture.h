@@ -40,12 +40,13 @@ struct stand {
 	struct forward_conf forward;
 	struct proxy_conf conf;
 	struct proxy *proxy;
+	bool no_memory;		/* no allocation succeeds in the proxy */
 	/* What the upstream does, and what it was asked. */
 	enum upstream_send send_result;
 	enum fetch_fail send_why;
 	struct fetch *sent;	/* the last one */
 	char request[512];	/* its request, as dump() has it */
-	uint8_t octets[512];	/* ... as it went out */
+	uint8_t octets[2304];	/* ... as it went out */
 	size_t noctets;
 	unsigned sends, cancels;
 	/* What the client got. */
@@ -69,6 +70,9 @@ void stand_ask(struct stand *s, const char *text, uint64_t now);
 
 /* The fetch sent last is answered. */
 bool stand_answer(struct stand *s, const char *text, uint64_t now);
+
+/* Allocations that still succeed; UINT_MAX: all. */
+extern unsigned allocations;
 
 /* Frees what the functions above have made; between tests. */
 void fixture_free(void);

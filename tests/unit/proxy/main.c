@@ -12,13 +12,9 @@ main(void)
 		backoff_suite,
 		respond_suite, proxy_suite, waiting_suite, roles_suite,
 		collect_suite, publish_suite, filter_suite,
-		harvest_suite, links_suite,
-		echo_suite,
-		echo_suite, guard_suite,
-		upload_suite, upload_bounds_suite,
+		harvest_suite, links_suite, echo_suite, guard_suite,
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
-		fresh_suite,
-		fresh_suite, cache_suite, cache_model_suite,
+		fresh_suite, cache_suite, cache_model_suite, share_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -30,6 +30,7 @@ Suite *rewrite_suite(void);
 Suite *route_suite(void);
 Suite *roles_suite(void);
 Suite *self_suite(void);
+Suite *share_suite(void);
 Suite *transfer_suite(void);
 Suite *upload_bounds_suite(void);
 Suite *upload_suite(void);

@@ -10,36 +10,6 @@
 
 enum { NOW = 1000000, S = 1000 };
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-/* Allocations that still succeed; the linker puts these in between. */
-static unsigned allocations = UINT_MAX;
-
-static bool
-may_allocate(void)
-{
-	if (allocations == 0)
-		return false;
-	if (allocations != UINT_MAX)
-		allocations--;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-	return may_allocate() ? __real_malloc(n) : NULL;
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return may_allocate() ? __real_calloc(n, size) : NULL;
-}
-
 static const struct cache_conf conf = { 1 << 20, 4096, 86400 };
 static struct cache cache;
 static struct rand rnd;
