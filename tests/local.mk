@@ -344,6 +344,7 @@ EXTRA_DIST += $(scenarios)
 
 system_tests = \
 	tests/system/test_addresses.py \
+	tests/system/test_cache.py \
 	tests/system/test_chain.py \
 	tests/system/test_config.py \
 	tests/system/test_echo.py \

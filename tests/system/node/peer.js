@@ -2,14 +2,33 @@
 // node-coap as the system tests use it; see test_node.py.
 //
 //   node peer.js server       prints "port N"; keeps what is PUT to a path; a
-//                             GET with the query "wait" is answered by that PUT
+//                             GET with the query "wait" is answered by that
+//                             PUT, one with "etag" has Max-Age 1 and an ETag;
+//                             prints "sent" or, when it is valid, "validated"
 //   node peer.js client PORT  a request per line of JSON on standard input, an
 //                             answer per line on standard output; those of
 //                             one line, an array, are under way at once
 
 const coap = require('coap')
+const crypto = require('crypto')
 const dgram = require('dgram')
 const readline = require('readline')
+
+function validate (req, res, found) {
+    // node-coap's ETags are strings.
+    const etag = crypto.createHash('sha256').update(found).digest('hex')
+        .slice(0, 8)
+    const valid = req.options.some(
+        (o) => o.name === 'ETag' && o.value === etag)
+    res.setOption('ETag', etag)
+    res.setOption('Max-Age', 1)
+    console.log(valid ? 'validated' : 'sent')
+    if (!valid) {
+        return res.end(found)
+    }
+    res.code = '2.03'
+    return res.end()
+}
 
 function serve () {
     const kept = new Map()
@@ -24,6 +43,9 @@ function serve () {
             }
             if (found === undefined) {
                 res.code = '4.04'
+            }
+            if (query === 'etag' && found !== undefined) {
+                return validate(req, res, found)
             }
             return res.end(found)
         },
