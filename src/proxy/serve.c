@@ -92,6 +92,22 @@ cut(const struct request *r, struct span body, size_t opts,
 	return true;
 }
 
+/* Whether the blocks of a body with OPTS get an ETag of ours (BLK-18). */
+static bool
+needs_etag(uint8_t code, struct span opts)
+{
+	struct coap_msg m = { .code = code, .opts = opts };
+	struct coap_opt_iter it;
+
+	if (coap_code_class(code) != 2)
+		return false;
+	coap_opts(&it, &m);
+	while (coap_opts_next(&it) && it.number <= COAP_OPT_ETAG)
+		if (it.number == COAP_OPT_ETAG)
+			return false;
+	return true;
+}
+
 static enum verdict
 not_modified(struct proxy *p, struct request *r, struct span etag,
     uint32_t max_age)
@@ -119,8 +135,7 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 		return not_modified(p, r, etag, x.max_age);
 	if (!cut(r, body, cache_opts(e).n, &x, &reply.payload))
 		return answer_error(p, r, COAP_400, "no such block");
-	if (x.has != 0 && cache_etag(e).n == 0 &&
-	    coap_code_class(e->code) == 2)
+	if (x.has != 0 && needs_etag(e->code, cache_opts(e)))
 		x.etag = cache_own_etag(&p->cache, e);
 	if (r->size2) {
 		x.size2 = (uint32_t)body.n;
@@ -166,8 +181,7 @@ serve_reply(struct proxy *p, struct request *r, struct fetch *f,
 	/* One block is all of it: there is nothing to come back for. */
 	if (out.payload.n < reply->payload.n) {
 		e = share_keep(p, f, r->client, m, sent);
-		if (e != NULL && cache_etag(e).n == 0 &&
-		    coap_code_class(m->code) == 2)
+		if (e != NULL && needs_etag(m->code, reply->opts))
 			x.etag = cache_own_etag(&p->cache, e);
 	}
 	if (!fresh_put_answer(reply->opts, &x, &w))
