@@ -45,6 +45,13 @@ with_block1(struct proxy *p, const struct request *r,
 	return out;
 }
 
+/* 2.31 is no answer yet: the rest of the body waits for it. */
+static bool
+is_unwanted(const struct request *r, uint8_t code)
+{
+	return code != COAP_231 && coap_is_unwanted(r->unwanted, code);
+}
+
 enum verdict
 answer(struct proxy *p, struct request *r, const struct reply *reply)
 {
@@ -55,9 +62,9 @@ answer(struct proxy *p, struct request *r, const struct reply *reply)
 		reply = &blocked;
 	}
 	/* What nobody wants to hear needs no proof of who hears it. */
-	if (r->stranger && !coap_is_unwanted(r->unwanted, reply->code))
+	if (r->stranger && !is_unwanted(r, reply->code))
 		reply = guard_reply(p, r, reply);
-	if (coap_is_unwanted(r->unwanted, reply->code)) {
+	if (is_unwanted(r, reply->code)) {
 		p->stats.suppressed++;
 		r->front->suppress(r, p->now);
 	} else {

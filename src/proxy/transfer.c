@@ -62,6 +62,21 @@ put_blocks(struct coap_optw *out, const struct blocks *x, uint32_t after,
 		coap_put_uint(out, COAP_OPT_SIZE1, x->size1);
 }
 
+/* Whether an option of the base is for the request with X, too. */
+static bool
+belongs(const struct blocks *x, uint16_t number)
+{
+	switch (number) {
+	case COAP_OPT_IF_NONE_MATCH:
+		return x->first;
+	case COAP_OPT_NO_RESPONSE:
+		/* About the answer, not about the 2.31 of the others. */
+		return x->block1 == NULL || !x->block1->more;
+	default:
+		return true;
+	}
+}
+
 static bool
 write_request(struct writer *w, struct span base, const struct blocks *x)
 {
@@ -74,7 +89,7 @@ write_request(struct writer *w, struct span base, const struct blocks *x)
 	while (coap_opts_next(&it)) {
 		put_blocks(&out, x, last, it.number);
 		last = it.number;
-		if (it.number != COAP_OPT_IF_NONE_MATCH || x->first)
+		if (belongs(x, it.number))
 			coap_put_opt(&out, it.number, it.value);
 	}
 	put_blocks(&out, x, last, UINT32_MAX);
