@@ -179,11 +179,37 @@ transfer_upload(struct proxy *p, struct fetch *f, struct request *r)
 	return true;
 }
 
+/* Writes the options of M with a Request-Tag of our own in front of others: no
+ * two transfers of ours are one to the origin (BLK-41). */
+static bool
+put_tagged(struct proxy *p, const struct coap_msg *m, struct writer *w)
+{
+	uint64_t tag = siphash(&p->tag_key, span_make(&p->tags, 8));
+	struct coap_optw out = coap_optw(w);
+	struct coap_opt_iter it;
+	bool done = false, more;
+
+	p->tags++;
+	coap_opts(&it, m);
+	do {
+		more = coap_opts_next(&it);
+		if (!done && (!more || it.number >= COAP_OPT_REQUEST_TAG)) {
+			coap_put_opt(&out, COAP_OPT_REQUEST_TAG,
+			    span_make(&tag, TRANSFER_TAG_LEN));
+			done = true;
+		}
+		if (more)
+			coap_put_opt(&out, it.number, it.value);
+	} while (more);
+	return !w->full;
+}
+
 /* A request sent whole that the origin would rather have in blocks (BLK-22). */
 static enum transfer_step
 whole_refused(struct proxy *p, struct fetch *f, const struct coap_msg *m,
     struct span sent)
 {
+	struct writer w = writer_make(p->opts, sizeof(p->opts));
 	struct coap_msg request;
 	struct transfer *t;
 	struct span body;
@@ -196,7 +222,8 @@ whole_refused(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	if (chunk_feed(&c, m) != CHUNK_SMALLER)
 		return TRANSFER_NONE;
 	t = transfer_new(p, f);
-	if (t == NULL || !arena_dup(&f->arena, request.opts, &t->base) ||
+	if (t == NULL || !put_tagged(p, &request, &w) ||
+	    !arena_dup(&f->arena, writer_span(&w), &t->base) ||
 	    !arena_dup(&f->arena, request.payload, &body))
 		return TRANSFER_NONE;
 	c.body = body;
