@@ -5,7 +5,10 @@
 
 #include "proxy/core.h"
 
-enum { RESTARTS_MAX = 3 };	/* BLK-47 */
+enum {
+	RESTARTS_MAX = 3,	/* BLK-47 */
+	SZX_MAX = 6,		/* of first blocks: no size was asked for */
+};
 
 /* ---- life ---- */
 
@@ -17,7 +20,7 @@ transfer_new(struct proxy *p, struct fetch *f)
 	if (t == NULL)
 		return NULL;
 	*t = (struct transfer){ .sending = false };
-	collect_init(&t->down, p->conf->block.max_body, p->conf->block.szx);
+	collect_init(&t->down, p->conf->block.max_body, SZX_MAX);
 	f->transfer = t;
 	return t;
 }
@@ -137,9 +140,15 @@ send_chunk(struct proxy *p, struct fetch *f)
 static void
 ask_block(struct proxy *p, struct fetch *f)
 {
-	const struct coap_block b = f->transfer->down.ask;
+	struct coap_block b = f->transfer->down.ask;
 	struct blocks x = { .block2 = b.num > 0 ? &b : NULL };
 
+	/* As it came, or smaller if ours are to be (BLK-13). */
+	while (b.szx > p->conf->block.szx &&
+	    b.num <= COAP_BLOCK_NUM_MAX / 2) {
+		b.num *= 2;
+		b.szx--;
+	}
 	send_with(p, f, &x, f->transfer->payload);
 }
 
@@ -377,7 +386,7 @@ start_over(struct proxy *p, struct fetch *f)
 	/* Asking for the first block again asks for the whole thing again. */
 	if (!coap_method_safe(f->code) || ++t->restarts > RESTARTS_MAX)
 		return TRANSFER_BAD;
-	collect_reset(&t->down, p->conf->block.szx);
+	collect_reset(&t->down, SZX_MAX);
 	ask_block(p, f);
 	return TRANSFER_GOES_ON;
 }
