@@ -310,16 +310,18 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 enum verdict
 share_ask(struct proxy *p, struct request *r, struct fetch *f)
 {
-	struct coap_msg m = outgoing(f, r);
 	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->key, sizeof(p->key));
-	enum fresh_use use = fresh_use(&m);
-	bool shared;
+	struct coap_msg m;
+	enum fresh_use use;
 
 	if (!request_want(r)) {
 		fetch_free(p, f);
 		return answer_full(p, r);
 	}
+	if (!p->sharing && !later_block(r))
+		return NEXT;
+	m = outgoing(f, r);
 	if (!coap_method_safe(f->code)) {
 		if (later_block(r))
 			return ask_block(p, r, f, &m);
@@ -328,10 +330,9 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 			pending_outdate(p, f->uri, false);
 		return NEXT;
 	}
+	use = fresh_use(&m);
 	/* Who wants no answer leaves the origin without a reason to send one. */
-	shared = p->sharing && use != FRESH_PASS && r->route.cache &&
-	    !f->silent;
-	if (shared)
+	if (p->sharing && use != FRESH_PASS && r->route.cache && !f->silent)
 		return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
 	return later_block(r) ? ask_block(p, r, f, &m) : NEXT;
 }
@@ -356,7 +357,7 @@ settle_unsafe(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 	struct coap_msg request;
 	uint64_t uri;
 
-	if (coap_code_class(m->code) != 2)
+	if (f->uri == 0 || coap_code_class(m->code) != 2)
 		return;
 	outdate(p, f->uri);
 	if (!coap_has(m, COAP_OPT_LOCATION_PATH) &&
@@ -370,7 +371,7 @@ settle_unsafe(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 void
 share_acted(struct proxy *p, const struct fetch *f)
 {
-	if (!coap_method_safe(f->code))
+	if (!coap_method_safe(f->code) && f->uri != 0)
 		outdate(p, f->uri);
 }
 
