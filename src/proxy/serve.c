@@ -71,7 +71,7 @@ block_for(const struct request *r, struct span body, uint8_t szx,
 /* The block of BODY that R gets behind OPTS octets of options; none when all of
  * it fits one datagram and nobody asked. False when there is no such block. */
 static bool
-cut(const struct request *r, struct span body, size_t opts,
+cut(const struct request *r, uint8_t code, struct span body, size_t opts,
     struct fresh_extra *x, struct span *slice)
 {
 	struct coap_block b;
@@ -83,7 +83,8 @@ cut(const struct request *r, struct span body, size_t opts,
 	if (szx < r->szx)
 		some = block_for(r, body, szx, &b, &beyond);
 	*slice = body;
-	if (!some)
+	/* An error is one whatever block was asked for. */
+	if (!some || (code >= COAP_400 && coap_block_offset(&b) >= body.n))
 		return true;
 	if (beyond || !coap_block_slice(body, &b, slice))
 		return false;
@@ -133,7 +134,7 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 		etag = cache_own_etag(&p->cache, e);
 	if (e->code == COAP_205 && wants_etag(r, etag))
 		return not_modified(p, r, etag, x.max_age);
-	if (!cut(r, body, cache_opts(e).n, &x, &reply.payload))
+	if (!cut(r, e->code, body, cache_opts(e).n, &x, &reply.payload))
 		return answer_error(p, r, COAP_400, "no such block");
 	if (x.has != 0 && needs_etag(e->code, cache_opts(e)))
 		x.etag = cache_own_etag(&p->cache, e);
@@ -176,7 +177,8 @@ serve_reply(struct proxy *p, struct request *r, struct fetch *f,
 
 	if (fits(r, f, reply))
 		return answer(p, r, reply);
-	if (!cut(r, reply->payload, reply->opts.n, &x, &out.payload))
+	if (!cut(r, reply->code, reply->payload, reply->opts.n, &x,
+		&out.payload))
 		return answer_error(p, r, COAP_400, "no such block");
 	/* One block is all of it: there is nothing to come back for. */
 	if (out.payload.n < reply->payload.n) {
