@@ -28,7 +28,8 @@ is_name(uint8_t c)
 static bool
 is_ptoken(uint8_t c)
 {
-	return is_name(c) || (c != '\0' && strchr("%'()/:<=>?@[]{}", c) != NULL);
+	return is_name(c) ||
+	    (c != '\0' && strchr("%'()/:<=>?@[]{}", c) != NULL);
 }
 
 static bool

@@ -8,8 +8,8 @@
  * peer of the socket.
  *
  *	datagram -> dgram_input() -> ops->request    -> dgram_reply()
- *	                          -> ops->response   <- dgram_prepare(), dgram_start()
- *	                          -> ops->failed
+ *	                          -> ops->response   <- dgram_prepare()
+ *	                          -> ops->failed        dgram_start()
  *
  * What the user never sees: duplicates, ACKs, pings, malformed messages,
  * unexpected responses, repetitions.
@@ -171,7 +171,8 @@ void dgram_recall(struct dgram *d, struct exchange *x);
 struct exchange *dgram_find_sent(const struct dgram *d, const struct peer *p,
     struct span quoted);
 
-/* Ends X, in whatever state, without an upcall; a response that comes later is unexpected. */
+/* Ends X, in whatever state, without an upcall; a response that comes later is
+ * unexpected. */
 void dgram_cancel(struct dgram *d, struct exchange *x);
 
 #endif

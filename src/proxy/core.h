@@ -159,8 +159,8 @@ enum verdict guard_ahead(struct proxy *p, struct request *r);
 const struct reply *guard_reply(struct proxy *p, const struct request *r,
     const struct reply *reply);
 
-/* The largest block that R gets of a body, if it would otherwise get OPTS octets
- * of options and PAYLOAD (ATK-10). */
+/* The largest block that R gets of a body, if it would otherwise get OPTS
+ * octets of options and PAYLOAD (ATK-10). */
 uint8_t guard_szx(const struct request *r, size_t opts, size_t payload);
 
 /* R, a stranger's, ends. */

@@ -68,7 +68,7 @@ bool fresh_put_updated(struct span stored, const struct coap_msg *m,
 /* What an answer says besides its stored options, none of which is one of
  * these. */
 struct fresh_extra {
-	uint32_t max_age;	/* not written when it is the default (CAC-17) */
+	uint32_t max_age;	/* not written if it is the default (CAC-17) */
 	uint8_t has;		/* FRESH_HAS_*: which of the next there are */
 	uint32_t observe, block2, block1, size2;
 	struct span etag;	/* of our own (BLK-18), at most 8 octets; empty:

@@ -18,7 +18,7 @@ enum { LOCAL_REPLY_MAX = 1024 + 64 };	/* octets a reply may need */
 struct local_part {
 	enum {
 		LOCAL_PATHS,	/* its paths */
-		LOCAL_UNKNOWN,	/* its paths, as long as nothing else is known */
+		LOCAL_UNKNOWN,	/* its paths, as long as no more is known */
 		LOCAL_LINKS,	/* links */
 	} what;
 	struct span links;	/* link-format, under our paths */

@@ -37,7 +37,7 @@ enum redirect_verdict redirect_find(const struct rules *rules,
 const char *redirect_why_not(const struct rule *rule,
     const struct redirect_query *q);
 
-/* Whether the client of Q can reach RULE, one of RULES, under the path of Q with
+/* Whether the client of Q can reach RULE, one of RULES, under Q's path with
  * at least one method; the method of Q does not count. */
 bool redirect_offers(const struct rules *rules, const struct rule *rule,
     const struct redirect_query *q);

@@ -183,7 +183,8 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 	enum upstream_send s;
 	enum fetch_fail why;
 
-	if (!f->hop_added || f->silent || f->transfer != NULL || !coap_method_idempotent(f->code) ||
+	if (!f->hop_added || f->silent || f->transfer != NULL ||
+	    !coap_method_idempotent(f->code) ||
 	    coap_parse(&m, sent) != COAP_PARSE_OK ||
 	    !rewrite_without_hop_limit(&m, &w))
 		return false;

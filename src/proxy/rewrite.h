@@ -64,8 +64,8 @@ bool rewrite_response_needed(const struct coap_msg *m,
     const struct route *route, bool relay);
 
 /* Writes the encoded options of response M for the client: without Observe,
- * and Block1, with Location-* in the namespace of the client (PRX-69). False when they do
- * not fit. */
+ * and Block1, with Location-* in the namespace of the client (PRX-69). False
+ * when they do not fit. */
 bool rewrite_response(const struct coap_msg *m, const struct route *route,
     bool relay, struct writer *w);
 

@@ -331,7 +331,7 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 		return NEXT;
 	}
 	use = fresh_use(&m);
-	/* Who wants no answer leaves the origin without a reason to send one. */
+	/* Who wants no answer gives the origin no reason to send one. */
 	if (p->sharing && use != FRESH_PASS && r->route.cache && !f->silent)
 		return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
 	return later_block(r) ? ask_block(p, r, f, &m) : NEXT;

@@ -207,7 +207,9 @@ flow_next(struct flow *f, uint64_t now)
 static uint64_t
 cost_ms(const struct flow_item *it)
 {
-	return (uint64_t)it->octets * 1000 / it->flow->flows->conf->probing_rate;
+	const struct flow_conf *conf = it->flow->flows->conf;
+
+	return (uint64_t)it->octets * 1000 / conf->probing_rate;
 }
 
 uint64_t
