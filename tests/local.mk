@@ -317,6 +317,8 @@ soak: tests/replay/soak$(EXEEXT)
 
 scenarios = \
 	tests/replay/backoff.rp \
+	tests/replay/block1.rp \
+	tests/replay/block2.rp \
 	tests/replay/blocks.rp \
 	tests/replay/cache.rp \
 	tests/replay/collapse.rp \

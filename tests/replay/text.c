@@ -134,23 +134,24 @@ read_run(struct span *text, struct arena *a, struct span *out)
 static const char *
 read_string(struct span s, struct arena *a, struct span *out)
 {
-	uint8_t whole[TEXT_MESSAGE];
-	struct writer w = writer_make(whole, sizeof(whole));
-	const char *why;
+	const char *why = read_run(&s, a, out);
 
-	for (;;) {
-		why = read_run(&s, a, out);
-		if (why != NULL)
-			return why;
-		writer_span_put(&w, *out);
-		if (s.n == 0)
-			break;
+	while (why == NULL && s.n > 0) {
+		struct span run, before = *out;
+		uint8_t *p;
+
 		if (s.p[0] != '+')
 			return "not a text";
 		s = behind(s, 1);
+		why = read_run(&s, a, &run);
+		p = why == NULL ? arena_alloc(a, before.n + run.n) : NULL;
+		if (p == NULL)
+			return why != NULL ? why : "too long";
+		memcpy(p, before.p, before.n);
+		memcpy(p + before.n, run.p, run.n);
+		*out = span_make(p, before.n + run.n);
 	}
-	return !w.full && arena_dup(a, writer_span(&w), out) ? NULL :
-							       "too long";
+	return why;
 }
 
 /* NUM/M/SIZE */
