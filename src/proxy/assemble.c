@@ -70,7 +70,8 @@ stage_collect(struct proxy *p, struct request *r)
 	struct upload_result u;
 	enum upload_step step;
 
-	if (!coap_has(&r->msg, COAP_OPT_BLOCK1))
+	/* What cannot be sent on is not waited for (BLK-03). */
+	if (!coap_has(&r->msg, COAP_OPT_BLOCK1) || r->msg.unknown_unsafe != 0)
 		return NEXT;
 	/* Nobody's memory is filled by who may be somebody else. */
 	if (r->stranger && guard_ahead(p, r) != NEXT)
