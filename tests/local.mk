@@ -319,6 +319,7 @@ scenarios = \
 	tests/replay/backoff.rp \
 	tests/replay/block1.rp \
 	tests/replay/block2.rp \
+	tests/replay/blockcache.rp \
 	tests/replay/blockfail.rp \
 	tests/replay/blocks.rp \
 	tests/replay/cache.rp \

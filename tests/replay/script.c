@@ -220,6 +220,14 @@ step_stop(struct script *s, struct span line)
 }
 
 static bool
+step_drain(struct script *s, struct span line)
+{
+	(void)line;
+	proxy_drain(s->world.proxy);
+	return true;
+}
+
+static bool
 step_nothing(struct script *s, struct span line)
 {
 	return script_nothing(s, NULL, line);
@@ -289,6 +297,7 @@ static const struct verb {
 	{ "name", step_name },
 	{ "pass", step_pass },
 	{ "stop", step_stop },
+	{ "drain", step_drain },
 	{ "nothing", step_nothing },
 	{ "count", step_count },
 };

@@ -31,6 +31,7 @@
  *	S answers C		a 2.05 without more, end to end
  *	pass TIME		time goes by
  *	stop TIME		likewise, while the process stands still
+ *	drain			the proxy is about to go down
  *	count NAME N		a counter has this value
  *
  * What a message does not say: a request received may have any token; a
