@@ -24,6 +24,7 @@ enum {
 	KEY_MAX = 8192,		/* longer requests are not shared */
 	ARENA_LIMIT = 8192,	/* octets one request or fetch may keep */
 	MESSAGE_MAX = 1152,	/* RFC 7252 4.6 */
+	WHOLE_MAX = 1024,	/* ... of a body; more never go out at once */
 };
 
 struct proxy {

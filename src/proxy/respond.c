@@ -269,7 +269,7 @@ answer_all(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		if (e == NULL)
 			serve_reply(p, r, f, m, reply, sent);
 		else if (m->code == COAP_203 || r->joined || r->has_block2 ||
-		    r->size2 || reply->payload.n > 1u << (r->szx + 4))
+		    r->size2 || r->stranger || reply->payload.n > WHOLE_MAX)
 			serve_entry(p, r, e);
 		else
 			answer(p, r, reply);

@@ -3,7 +3,9 @@
  */
 #include "proxy/core.h"
 
-enum { BLOCK_OPTS = 16 };	/* octets of Block2 and an ETag of ours */
+enum {
+	BLOCK_OPTS = 16,	/* octets of Block2 and an ETag of ours */
+};
 
 /* RFC 7252 5.10.6.2. */
 static bool
@@ -58,7 +60,8 @@ block_for(const struct request *r, struct span body, uint8_t szx,
 	*beyond = false;
 	*b = (struct coap_block){ .szx = szx };
 	if (!r->has_block2)
-		return body.n > coap_block_size(b);
+		return body.n >
+		    (szx < r->szx ? coap_block_size(b) : WHOLE_MAX);
 	/* Its M means nothing (BLK-05). */
 	if (r->block2.szx < szx)
 		szx = r->block2.szx;
@@ -156,8 +159,8 @@ fits(const struct request *r, const struct fetch *f, const struct reply *reply)
 		return true;
 	if (r->has_block2)
 		return false;
-	if (reply->payload.n <= 1u <<
-	    (guard_szx(r, reply->opts.n, reply->payload.n) + 4))
+	if (reply->payload.n <= WHOLE_MAX &&
+	    guard_szx(r, reply->opts.n, reply->payload.n) == r->szx)
 		return true;
 	/* The text of an error is nothing to come back for. */
 	return coap_code_class(reply->code) != 2 &&

@@ -140,15 +140,9 @@ send_chunk(struct proxy *p, struct fetch *f)
 static void
 ask_block(struct proxy *p, struct fetch *f)
 {
-	struct coap_block b = f->transfer->down.ask;
+	const struct coap_block b = f->transfer->down.ask;	/* BLK-13 */
 	struct blocks x = { .block2 = b.num > 0 ? &b : NULL };
 
-	/* As it came, or smaller if ours are to be (BLK-13). */
-	while (b.szx > p->conf->block.szx &&
-	    b.num <= COAP_BLOCK_NUM_MAX / 2) {
-		b.num *= 2;
-		b.szx--;
-	}
 	send_with(p, f, &x, f->transfer->payload);
 }
 
