@@ -348,6 +348,7 @@ EXTRA_DIST += $(scenarios)
 
 system_tests = \
 	tests/system/test_addresses.py \
+	tests/system/test_blocks.py \
 	tests/system/test_cache.py \
 	tests/system/test_chain.py \
 	tests/system/test_config.py \
@@ -366,6 +367,7 @@ TESTS += $(system_tests)
 endif
 TESTS += tests/system/unit-file.sh
 EXTRA_DIST += $(system_tests) \
+	tests/system/blocks.py \
 	tests/system/coap.py \
 	tests/system/node/.npmrc \
 	tests/system/node/package-lock.json \

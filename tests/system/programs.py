@@ -4,6 +4,7 @@ Each chooses its port by the kernel and says which; each is waited for, with a
 deadline, and ended by its process ID.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -189,6 +190,36 @@ class LibcoapServer(Program):
             self.close()
             raise
         self.uri = f'coap://{address}:{self.port}'
+
+
+class QuietLibcoapServer(Program):
+    """Likewise, for large bodies: when it says which port it has, it also
+    prints the whole body for each block."""
+
+    def __init__(self, *args, address='127.0.0.1'):
+        super().__init__(
+            [_libcoap('server'), '-A', address, '-p', '0', *args])
+        deadline = time.monotonic() + START
+        while not (port := udp_port(self.process.pid)):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                self.close()
+                raise AssertionError(f'no port of it:\n{self.output}')
+            time.sleep(0.005)
+        self.port = port
+        self.uri = f'coap://{address}:{port}'
+
+
+def udp_port(pid):
+    """The port of a UDP socket for IPv4 that process PID has, or None."""
+    fds = pathlib.Path(f'/proc/{pid}/fd')
+    with contextlib.suppress(OSError):
+        held = {os.readlink(fd) for fd in fds.iterdir()}
+        for line in pathlib.Path('/proc/net/udp').read_text().splitlines()[1:]:
+            fields = line.split()
+            port = int(fields[1].split(':')[1], 16)
+            if port and f'socket:[{fields[9]}]' in held:
+                return port
+    return None
 
 
 def libcoap(*args):
