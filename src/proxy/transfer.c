@@ -236,6 +236,27 @@ whole_refused(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	return TRANSFER_GOES_ON;
 }
 
+/* Whether M is the first of several blocks. */
+static bool
+has_more(const struct coap_msg *m)
+{
+	struct span v;
+
+	return coap_get(m, COAP_OPT_BLOCK2, &v) && coap_block_get(v).more;
+}
+
+/* WHOLE may be an answer to the last block only: where what the first one has
+ * made is was said with that (BLK-34). */
+static enum transfer_step
+combine(const struct transfer *t, struct coap_msg *whole)
+{
+	if (chunk_code(&t->up, whole) == whole->code)
+		return TRANSFER_WHOLE;
+	whole->code = COAP_201;
+	return t->created.n == 0 || coap_parse_opts(whole, t->created) ?
+	    TRANSFER_WHOLE : TRANSFER_BAD;
+}
+
 /* The body is there: what comes now is the response. */
 static enum transfer_step
 uploaded(struct proxy *p, struct fetch *f, const struct coap_msg *m,
@@ -248,13 +269,7 @@ uploaded(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		upload_release(&p->uploads, t->body, t->nbody);
 	t->body = NULL;
 	*whole = *m;
-	if (chunk_code(&t->up, m) != m->code && t->created.n > 0) {
-		/* Where it is was said with the first block. */
-		whole->code = COAP_201;
-		if (!coap_parse_opts(whole, t->created))
-			return TRANSFER_BAD;
-	}
-	return TRANSFER_WHOLE;
+	return has_more(m) ? TRANSFER_WHOLE : combine(t, whole);
 }
 
 static enum transfer_step
@@ -360,7 +375,7 @@ collected(struct proxy *p, struct fetch *f, const struct coap_msg *last,
 	if (w.full || !coap_parse_opts(whole, writer_span(&w)))
 		return TRANSFER_BAD;
 	whole->payload = span_make(t->down.body, t->down.len);
-	return TRANSFER_WHOLE;
+	return combine(t, whole);
 }
 
 /* What is being collected is bounded in all. */
@@ -410,15 +425,6 @@ feed_down(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		return start_over(p, f);
 	return t->down.why == COLLECT_TOO_LARGE ? TRANSFER_TOO_LARGE :
 	    TRANSFER_BAD;
-}
-
-/* Whether M is the first of several blocks. */
-static bool
-has_more(const struct coap_msg *m)
-{
-	struct span v;
-
-	return coap_get(m, COAP_OPT_BLOCK2, &v) && coap_block_get(v).more;
 }
 
 enum transfer_step
