@@ -109,12 +109,14 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/suites.h \
 	tests/unit/proxy/test_admit.c \
 	tests/unit/proxy/test_answer.c \
+	tests/unit/proxy/test_assemble.c \
 	tests/unit/proxy/test_backoff.c \
 	tests/unit/proxy/test_chunk.c \
 	tests/unit/proxy/test_cache.c \
 	tests/unit/proxy/test_cache_model.c \
 	tests/unit/proxy/test_classify.c \
 	tests/unit/proxy/test_collect.c \
+	tests/unit/proxy/test_downloads.c \
 	tests/unit/proxy/test_echo.c \
 	tests/unit/proxy/test_fetch.c \
 	tests/unit/proxy/test_filter.c \
@@ -133,6 +135,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_roles.c \
 	tests/unit/proxy/test_route.c \
 	tests/unit/proxy/test_self.c \
+	tests/unit/proxy/test_serve.c \
 	tests/unit/proxy/test_share.c \
 	tests/unit/proxy/test_transfer.c \
 	tests/unit/proxy/test_upload.c \
@@ -186,8 +189,9 @@ tests_unit_coap_unit_LDADD = $(link_coap) $(CHECK_LIBS)
 tests_unit_msg_unit_LDADD = $(link_msg) $(CHECK_LIBS)
 tests_unit_net_unit_LDADD = $(link_net) $(CHECK_LIBS)
 tests_unit_proxy_unit_LDADD = $(link_proxy) $(CHECK_LIBS)
-# test_cache.c and test_share.c make them fail.
-tests_unit_proxy_unit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+# fixture.c makes them fail.
+tests_unit_proxy_unit_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 tests_unit_server_unit_LDADD = $(link_server) $(CHECK_LIBS)
 tests_unit_upstream_unit_LDADD = $(link_upstream) $(CHECK_LIBS)
 tests_unit_conf_unit_LDADD = $(link_conf) $(CHECK_LIBS)

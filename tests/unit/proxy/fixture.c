@@ -137,6 +137,8 @@ void *__real_malloc(size_t n);
 void *__wrap_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
 
 unsigned allocations = UINT_MAX;
 
@@ -163,13 +165,19 @@ __wrap_calloc(size_t n, size_t size)
 	return may_allocate() ? __real_calloc(n, size) : NULL;
 }
 
+void *
+__wrap_realloc(void *p, size_t n)
+{
+	return may_allocate() ? __real_realloc(p, n) : NULL;
+}
+
 /* ---- a proxy ---- */
 
 /* The proxy goes on. The checks themselves need memory. */
 static void
 enter(const struct stand *s)
 {
-	allocations = s->no_memory ? 0 : UINT_MAX;
+	allocations = s->no_memory ? s->memory : UINT_MAX;
 }
 
 static enum upstream_send

@@ -40,7 +40,8 @@ struct stand {
 	struct forward_conf forward;
 	struct proxy_conf conf;
 	struct proxy *proxy;
-	bool no_memory;		/* no allocation succeeds in the proxy */
+	bool no_memory;		/* no allocation succeeds in the proxy, */
+	unsigned memory;	/* but so many each time it is entered */
 	/* What the upstream does, and what it was asked. */
 	enum upstream_send send_result;
 	enum fetch_fail send_why;

@@ -14,6 +14,7 @@ main(void)
 		collect_suite, publish_suite, filter_suite,
 		harvest_suite, links_suite, echo_suite, guard_suite,
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
+		assemble_suite, downloads_suite, serve_suite,
 		fresh_suite, cache_suite, cache_model_suite, share_suite,
 	};
 

@@ -6,12 +6,14 @@
 
 Suite *admit_suite(void);
 Suite *answer_suite(void);
+Suite *assemble_suite(void);
 Suite *backoff_suite(void);
 Suite *chunk_suite(void);
 Suite *cache_model_suite(void);
 Suite *cache_suite(void);
 Suite *classify_suite(void);
 Suite *collect_suite(void);
+Suite *downloads_suite(void);
 Suite *echo_suite(void);
 Suite *fetch_suite(void);
 Suite *filter_suite(void);
@@ -30,6 +32,7 @@ Suite *rewrite_suite(void);
 Suite *route_suite(void);
 Suite *roles_suite(void);
 Suite *self_suite(void);
+Suite *serve_suite(void);
 Suite *share_suite(void);
 Suite *transfer_suite(void);
 Suite *upload_bounds_suite(void);
