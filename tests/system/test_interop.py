@@ -154,8 +154,10 @@ def _(way):
     with LibcoapServer('-d', '20') as origin, way(origin.port) as through, \
             Client(through.address) as one, Client(through.address) as two, \
             Client(('127.0.0.1', origin.port)) as direct:
-        size, blocks = 64, 6
-        for paths in ('/one', '/two'), ('/same', '/same'):
+        blocks = 6
+        # To the origin it is one datagram, or blocks again.
+        for size, paths in ((64, ('/one', '/two')), (64, ('/same', '/same')),
+                            (512, ('/1', '/2')), (512, ('/3', '/3'))):
             bodies = [bytes([mark]) * (size * blocks - 9) for mark in b'12']
             for path in paths:
                 direct.request(PUT, path, payload=b'before')
@@ -216,7 +218,8 @@ def _(way):
             Node('client', through.first.port) as client:
         text = ''.join(f'{n:04} ' for n in range(400))
         with Node('client', origin.port) as direct:
-            # Not through a proxy: its server knows blocks by their token.
+            # Not through a proxy: its server knows blocks by their token, see
+            # test_blocks.py.
             direct.ask({'method': 'PUT', 'path': '/long', 'text': text,
                         'block1': 5})
         for method, path, body, code in (
