@@ -1,13 +1,15 @@
 """Block-wise transfers through the real program: bodies of 300 KB both ways,
 octet for octet, many at once, too large ones, and what is left of them."""
 
+import os
 import pathlib
 import random
+import re
 import tempfile
 
 from blocks import Store, download, numbers, octets, rest, talk, upload
-from coap import (BLOCK1, BLOCK2, GET, POST, PUT, REQUEST_TAG, Client,
-                  Message, block)
+from coap import (BLOCK1, BLOCK2, GET, MAX_AGE, POST, PUT, REQUEST_TAG, Client,
+                  Message, Origin, block)
 from programs import (Node, Proxy, QuietLibcoapServer, libcoap, need_node,
                       node_server)
 from tap import equal, run, test
@@ -329,6 +331,149 @@ def _():
         equal(one(client, upload(PUT, '/x', BODY[:100 * 1024], 64)).code,
               '2.01')
         same(origin.bodies['/x'], BODY[:100 * 1024])
+
+
+# ---- what is left ----
+
+
+def resident(proxy):
+    """KB of memory that PROXY takes."""
+    text = pathlib.Path(f'/proc/{proxy.process.pid}/status').read_text()
+    return int(re.search(r'^VmRSS:\s+(\d+) kB$', text, re.M)[1])
+
+
+def begin_uploads(client, number, size, path):
+    """NUMBER uploads that go on to SIZE octets and then end."""
+    for n in range(number):
+        transfer = upload(PUT, f'/{path}{n}', bytes(size + 1), 1024)
+        request = transfer.send(None)
+        for _ in range(size // 1024):
+            got = client.await_response(client.send(request))
+            equal(got.code, '2.31')
+            request = transfer.send(got)
+
+
+@test('BLK-45: max-transfers uploads at a time, each address has its share')
+def _():
+    with Store() as origin, Proxy(config(origin.port, '''
+            [block]
+            max-transfers = 8''')) as proxy, \
+            Client(proxy.address) as client, \
+            Client(proxy.address, '127.0.0.2') as other:
+        # A quarter of 8. The first ones are forgotten...
+        begin_uploads(client, 20, 1024, 'lost')
+        alive = []
+        for n in range(20):
+            got = client.request(PUT, f'/lost{n}', [
+                (BLOCK1, block(1, 1, 1024))], bytes(1024))
+            equal(got.code in ('2.31', '4.08'), True, got)
+            if got.code == '2.31':
+                alive.append(n)
+        equal(alive, [18, 19])
+        # ... those that go on are not: there is no place for others.
+        got = client.request(PUT, '/more', [(BLOCK1, block(0, 1, 64))],
+                             bytes(64))
+        equal((got.code, got.value(MAX_AGE) is not None), ('5.03', True))
+        for n in alive:
+            got = client.request(PUT, f'/lost{n}', [
+                (BLOCK1, block(2, 0, 1024))], b'end')
+            equal(got.code, '2.01')
+            same(origin.bodies[f'/lost{n}'], bytes(2048) + b'end')
+        # Somebody else is not troubled.
+        begin_uploads(client, 2, 2048, 'held')
+        equal(one(other, upload(PUT, '/x', BODY, 1024)).code, '2.01')
+        same(origin.bodies['/x'])
+        equal(one(other, upload(PUT, '/x', BODY[:3000], 64)).code, '2.04')
+
+
+@test('BLK-45: max-transfers downloads at a time; what is more gets 5.03')
+def _():
+    with Origin() as origin, Proxy(config(origin.port, '''
+            [origin]
+            nstart = 64
+            [block]
+            max-transfers = 4''')) as proxy, Client(proxy.address) as client:
+        held, refused = [], 0
+        for n in range(10):
+            sent = client.send(Message(GET, f'/{n}'))
+            first = origin.receive()
+            origin.reply(first, payload=BODY[:64], options=[
+                (BLOCK2, block(0, 1, 64))])
+            if n < 4:
+                held.append((sent, origin.receive()))
+                equal(held[-1][1].value(BLOCK2), block(1, 0, 64))
+            else:
+                got = client.await_response(sent)
+                equal((got.code, got.value(MAX_AGE) is not None),
+                      ('5.03', True))
+                refused += 1
+        equal(refused, 6)
+        for sent, second in held:
+            origin.reply(second, payload=b'end', options=[
+                (BLOCK2, block(1, 0, 64))])
+            same(client.await_response(sent).payload, BODY[:64] + b'end')
+        # They are free again.
+        for n in range(10):
+            sent = client.send(Message(GET, f'/again{n}'))
+            for num in range(2):
+                origin.answer(payload=BODY[:64], options=[
+                    (BLOCK2, block(num, not num, 64))])
+            same(client.await_response(sent).payload, BODY[:64] * 2)
+
+
+def comes_to_nothing(m):
+    """What an origin answers that gives up in the middle of each body."""
+    num = numbers(m.value(BLOCK2))[0] if m.value(BLOCK2) else 0
+    if m.code == PUT:
+        num = numbers(m.value(BLOCK1))[0]
+        return '2.31' if num < 100 else '5.00', b'', [
+            (BLOCK1, block(num, num < 100, 1024))]
+    if num == 200:
+        return '5.00', b'no more', []
+    return '2.05', bytes(1024), [(BLOCK2, block(num, 1, 1024))]
+
+
+def give_up(client, turn):
+    """Transfers that come to nothing, each for another reason."""
+    # Nobody goes on.
+    begin_uploads(client, 40, 1024, f'{turn}/left/')
+    # A block that cannot be.
+    for n in range(20):
+        begin_uploads(client, 1, 100 * 1024, f'{turn}/{n}/')
+        got = client.request(PUT, f'/{turn}/{n}/0', [
+            (BLOCK1, block(100, 1, 1024)), (SIZE1, 1 << 30)], bytes(1024))
+        equal(got.code, '4.13')
+    # The origin gives up, on the way up and down.
+    for n in range(5):
+        got = one(client, upload(PUT, f'/{turn}/up', bytes(200 * 1024), 1024))
+        equal(got.code, '5.00')
+        got = client.request(GET, f'/{turn}/down/{n}')
+        equal(got.code, '5.02')
+
+
+@test('BLK-43 BLK-45: transfers that come to nothing leave no memory behind')
+def _():
+    with Store() as origin, Proxy(f'''
+            [cache]
+            size = 1M
+            [message]
+            max-exchanges = 512
+            [block]
+            max-body = 256K
+            max-transfers = 32
+            [route]
+            to = coap://127.0.0.1:{origin.port}''', env={
+            # With a sanitizer: what is free is free.
+            'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') +
+            ':quarantine_size_mb=1:thread_local_quarantine_size_kb=64'}) as proxy, Client(proxy.address) as client:
+        origin.respond = comes_to_nothing
+        levels = [resident(proxy)]
+        for turn in range(8):
+            give_up(client, turn)
+            levels.append(resident(proxy))
+        print('#', levels, 'KB')
+        # Each turn, 4 MB come and go. The first one fills tables.
+        equal(levels[-1] - levels[1] < 1024, True, levels)
 
 
 # ---- two proxies ----
