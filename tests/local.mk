@@ -296,7 +296,9 @@ world_sources = \
 	tests/replay/world_net.c tests/replay/world_net.h
 
 check_PROGRAMS += tests/replay/replay tests/replay/soak
-check_PROGRAMS += tests/replay/ratio
+check_PROGRAMS += tests/replay/ratio tests/replay/bodies
+tests_replay_bodies_SOURCES = $(world_sources) tests/replay/bodies.c
+tests_replay_bodies_LDADD = $(link_conf)
 tests_replay_ratio_SOURCES = $(world_sources) tests/replay/ratio.c
 tests_replay_ratio_LDADD = $(link_conf)
 tests_replay_replay_SOURCES = $(world_sources) \
@@ -345,7 +347,8 @@ scenarios = \
 	tests/replay/rows.rp \
 	tests/replay/tokens.rp \
 	tests/replay/uri.rp
-TESTS += $(scenarios) tests/replay/ratio tests/replay/soak
+TESTS += $(scenarios) tests/replay/bodies tests/replay/ratio \
+	tests/replay/soak
 EXTRA_DIST += $(scenarios)
 
 # The program against other implementations, and its unit files.
