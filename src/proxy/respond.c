@@ -308,7 +308,7 @@ pass_on(struct proxy *p, struct fetch *f, struct span sent)
 	struct request *r = first_waiter(f);
 	struct list others;
 
-	if (!coap_method_safe(f->code))
+	if (!coap_method_safe(f->code) || f->transfer->acted)
 		return false;
 	part(f, &others);
 	share_too_large(p, f, sent);

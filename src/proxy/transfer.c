@@ -265,6 +265,7 @@ uploaded(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	struct transfer *t = f->transfer;
 
 	t->sending = false;
+	t->acted = true;
 	if (t->body != NULL)
 		upload_release(&p->uploads, t->body, t->nbody);
 	t->body = NULL;
@@ -392,8 +393,10 @@ start_over(struct proxy *p, struct fetch *f)
 {
 	struct transfer *t = f->transfer;
 
-	/* Asking for the first block again asks for the whole thing again. */
-	if (!coap_method_safe(f->code) || ++t->restarts > RESTARTS_MAX)
+	/* Asking for the first block again asks for the whole thing again, and
+	 * what went up in blocks is gone. */
+	if (!coap_method_safe(f->code) || t->acted ||
+	    ++t->restarts > RESTARTS_MAX)
 		return TRANSFER_BAD;
 	collect_reset(&t->down, SZX_MAX);
 	ask_block(p, f);

@@ -22,6 +22,7 @@ struct transfer {
 	struct chunk up;
 	struct collect down;
 	bool sending, receiving;
+	bool acted;		/* the body went up in blocks, and is gone */
 	uint8_t restarts;	/* since the representation changed */
 	uint8_t *body;		/* of the request, from p->uploads, or NULL */
 	size_t nbody;
