@@ -86,8 +86,10 @@ cut(const struct request *r, uint8_t code, struct span body, size_t opts,
 	if (szx < r->szx)
 		some = block_for(r, body, szx, &b, &beyond);
 	*slice = body;
-	/* An error is one whatever block was asked for. */
-	if (!some || (code >= COAP_400 && coap_block_offset(&b) >= body.n))
+	/* Nothing has no blocks, and an error is one whatever block was asked
+	 * for. */
+	if (!some || (body.n == 0 && b.num == 0) ||
+	    (code >= COAP_400 && coap_block_offset(&b) >= body.n))
 		return true;
 	if (beyond || !coap_block_slice(body, &b, slice))
 		return false;
