@@ -250,7 +250,10 @@ ask_block(struct proxy *p, struct request *r, struct fetch *f,
 		fetch_free(p, f);
 		return serve_entry(p, r, e);
 	}
-	if (coap_method_safe(f->code))
+	/* The rest of what a FETCH got may be asked for without its body, which
+	 * would be another question. */
+	if (coap_method_safe(f->code) &&
+	    (f->code != COAP_FETCH || f->payload.n > 0))
 		return NEXT;
 	/* To ask for it is to do it again. */
 	fetch_free(p, f);
