@@ -4,6 +4,15 @@
 #include "proxy/core.h"
 #include "proxy/transfer.h"
 
+static void
+expire_fire(struct timer *t, uint64_t now)
+{
+	struct proxy *p = CONTAINER_OF(t, struct proxy, upload_expiry);
+
+	upload_expire(&p->uploads, now);
+	timer_start(p->timers, t, upload_next(&p->uploads));
+}
+
 bool
 assemble_start(struct proxy *p, struct rand *rnd)
 {
@@ -16,6 +25,7 @@ assemble_start(struct proxy *p, struct rand *rnd)
 		.szx = c->szx,
 	};
 
+	timer_init(&p->upload_expiry, expire_fire);
 	pool_init(&p->transfers, sizeof(struct transfer), c->max_transfers);
 	return uploads_init(&p->uploads, &conf, rnd);
 }
@@ -23,6 +33,7 @@ assemble_start(struct proxy *p, struct rand *rnd)
 void
 assemble_stop(struct proxy *p)
 {
+	timer_stop(&p->upload_expiry);
 	uploads_fini(&p->uploads);
 	pool_fini(&p->transfers);
 }
@@ -77,6 +88,9 @@ stage_collect(struct proxy *p, struct request *r)
 	if (r->stranger && guard_ahead(p, r) != NEXT)
 		return REPLIED;
 	step = upload_feed(&p->uploads, &from, &r->msg, p->now, &u);
+	if (!timer_running(&p->upload_expiry))
+		timer_start(p->timers, &p->upload_expiry,
+		    upload_next(&p->uploads));
 	r->has_block1 = true;
 	r->block1 = u.block;
 	switch (step) {

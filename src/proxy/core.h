@@ -46,6 +46,7 @@ struct proxy {
 	struct table pending_uris;	/* ... and by URI */
 	struct request spare;
 	struct uploads uploads;		/* bodies from clients */
+	struct timer upload_expiry;	/* of the one longest without a block */
 	struct pool transfers;		/* of fetches */
 	size_t collected;		/* octets of bodies from origins */
 	struct siphash_key tag_key;
