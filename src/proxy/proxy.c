@@ -239,6 +239,7 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->own_echo = r->stranger = r->ahead = false;
 	r->alone = r->joined = false;
 	r->has_block1 = r->if_none_match = false;
+	r->own_key = SPAN_LIT("");
 	r->szx = p->conf->block.szx;
 	r->body = NULL;
 	r->client = in->client_id;

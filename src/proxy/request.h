@@ -52,6 +52,10 @@ struct request {
 	uint8_t szx;			/* the largest block it gets */
 	struct coap_block block2;
 	struct span etags;		/* length and value of each */
+	struct span own_key;		/* of a FETCH whose body came in blocks:
+					 * its later blocks are asked for
+					 * without it; empty: not needed */
+	uint64_t own_hash;
 	/* Of a body that came in blocks. */
 	bool has_block1, if_none_match;
 	struct coap_block block1;	/* for the answer */

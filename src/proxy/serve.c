@@ -127,8 +127,8 @@ not_modified(struct proxy *p, struct request *r, struct span etag,
 	return answer(p, r, &reply);
 }
 
-enum verdict
-serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
+static enum verdict
+serve_held(struct proxy *p, struct request *r, struct cache_entry *e)
 {
 	struct writer w = writer_make(p->opts, sizeof(p->opts));
 	struct fresh_extra x = { .max_age = cache_max_age(e, p->now) };
@@ -150,8 +150,22 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 	if (!fresh_put_answer(cache_opts(e), &x, &w))
 		return answer_failure(p, r, FETCH_BAD_RESPONSE);
 	reply.opts = writer_span(&w);
+	if (reply.payload.n < body.n)
+		share_copy(p, r, e);
 	return answer(p, r, &reply);
 }
+
+enum verdict
+serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
+{
+	enum verdict v;
+
+	cache_hold(e);
+	v = serve_held(p, r, e);
+	cache_release(&p->cache, e);
+	return v;
+}
+
 
 /* Whether REPLY goes out as it is. */
 static bool

@@ -310,6 +310,18 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 	return NEXT;
 }
 
+static void
+note_own_key(struct proxy *p, struct request *r, const struct fetch *f,
+    const struct coap_msg *m)
+{
+	struct coap_key key = { .hash = 0 };
+
+	if (!private_key(p, f, m, r->client, &key) ||
+	    !arena_dup(&r->arena, key.octets, &r->own_key))
+		r->own_key = SPAN_LIT("");
+	r->own_hash = key.hash;
+}
+
 enum verdict
 share_ask(struct proxy *p, struct request *r, struct fetch *f)
 {
@@ -334,6 +346,8 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 		return NEXT;
 	}
 	use = fresh_use(&m);
+	if (f->code == COAP_FETCH && r->has_block1)
+		note_own_key(p, r, f, &m);
 	/* Who wants no answer gives the origin no reason to send one. */
 	if (p->sharing && use != FRESH_PASS && r->route.cache && !f->silent)
 		return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
@@ -459,6 +473,25 @@ share_keep(struct proxy *p, const struct fetch *f, uint64_t client,
 		return NULL;
 	item.opts = writer_span(&w);
 	return cache_store(&p->cache, &key, &item, p->now);
+}
+
+void
+share_copy(struct proxy *p, const struct request *r,
+    const struct cache_entry *e)
+{
+	const struct coap_key key = { r->own_key, r->own_hash, 0 };
+	const struct cache_item item = {
+		.code = e->code,
+		.flags = CACHE_PRIVATE,
+		.opts = cache_opts(e),
+		.body = cache_body(e),
+		.max_age = cache_max_age(e, p->now),
+		.lifetime = lifetime(p),
+		.client = r->client,
+	};
+
+	if (r->own_key.n > 0)
+		cache_store(&p->cache, &key, &item, p->now);
 }
 
 void

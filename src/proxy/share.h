@@ -42,6 +42,11 @@ enum share_result share_settle(struct proxy *p, struct fetch *f,
 struct cache_entry *share_keep(struct proxy *p, const struct fetch *f,
     uint64_t client, const struct coap_msg *m, struct span sent);
 
+/* Keeps what E has for R alone, too, if R's own_key says that it will ask for
+ * the rest without the body that told what it wants. E is held by the caller. */
+void share_copy(struct proxy *p, const struct request *r,
+    const struct cache_entry *e);
+
 /* What F asks for is too large to be collected: who asks for it next, this
  * client if nobody else, has it relayed. */
 void share_too_large(struct proxy *p, struct fetch *f, struct span sent);
