@@ -201,7 +201,7 @@ serve_reply(struct proxy *p, struct request *r, struct fetch *f,
 		return answer_error(p, r, COAP_400, "no such block");
 	/* One block is all of it: there is nothing to come back for. */
 	if (out.payload.n < reply->payload.n) {
-		e = share_keep(p, f, r->client, m, sent);
+		e = share_keep(p, f, r, m, sent);
 		if (e != NULL && needs_etag(m->code, reply->opts))
 			x.etag = cache_own_etag(&p->cache, e);
 	}

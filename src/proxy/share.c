@@ -205,19 +205,27 @@ lifetime(const struct proxy *p)
 	return (uint32_t)(p->conf->exchange_lifetime / 1000);
 }
 
+/* How a client asks for the rest of what M got: the body of a FETCH is
+ * repeated, unless it went up in blocks. */
+static enum coap_key_body
+repeats(const struct coap_msg *m)
+{
+	return m->code == COAP_FETCH && m->payload.n > 0 ? COAP_KEY_BODY :
+	    COAP_KEY_NO_BODY;
+}
+
 /* The key under which what M, a request as it goes out, got for CLIENT alone is
  * kept. */
 static bool
 private_key(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
-    uint64_t client, struct coap_key *key)
+    uint64_t client, enum coap_key_body body, struct coap_key *key)
 {
 	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->part_key, sizeof(p->part_key));
 	struct writer w2 = writer_make(p->own_key, sizeof(p->own_key));
 	struct coap_key of_all;
 
-	return coap_key_make(&of_all, &w, &p->cache.secret, m, &at,
-		   COAP_KEY_NO_BODY) &&
+	return coap_key_make(&of_all, &w, &p->cache.secret, m, &at, body) &&
 	    cache_private_key(key, &w2, &p->cache.secret, &of_all,
 		span_make(&client, sizeof(client)));
 }
@@ -241,7 +249,7 @@ ask_block(struct proxy *p, struct request *r, struct fetch *f,
 	struct cache_entry *e = NULL;
 	struct coap_key key;
 
-	if (private_key(p, f, m, r->client, &key))
+	if (private_key(p, f, m, r->client, repeats(m), &key))
 		e = cache_find(&p->cache, &key);
 	if (e != NULL && cache_fresh(e, p->now)) {
 		cache_extend(e, lifetime(p), p->now);
@@ -316,7 +324,7 @@ note_own_key(struct proxy *p, struct request *r, const struct fetch *f,
 {
 	struct coap_key key = { .hash = 0 };
 
-	if (!private_key(p, f, m, r->client, &key) ||
+	if (!private_key(p, f, m, r->client, COAP_KEY_NO_BODY, &key) ||
 	    !arena_dup(&r->arena, key.octets, &r->own_key))
 		r->own_key = SPAN_LIT("");
 	r->own_hash = key.hash;
@@ -452,7 +460,7 @@ store(struct proxy *p, const struct fetch *f, const struct coap_msg *m)
 }
 
 struct cache_entry *
-share_keep(struct proxy *p, const struct fetch *f, uint64_t client,
+share_keep(struct proxy *p, const struct fetch *f, const struct request *r,
     const struct coap_msg *m, struct span sent)
 {
 	struct writer w = writer_make(p->stored, sizeof(p->stored));
@@ -462,13 +470,14 @@ share_keep(struct proxy *p, const struct fetch *f, uint64_t client,
 		.body = m->payload,
 		.max_age = fresh_max_age(m),
 		.lifetime = lifetime(p),
-		.client = client,
+		.client = r->client,
 	};
 	struct coap_msg request;
 	struct coap_key key;
 
 	if (coap_parse(&request, sent) != COAP_PARSE_OK ||
-	    !private_key(p, f, &request, client, &key) ||
+	    !private_key(p, f, &request, r->client,
+		r->has_block1 ? COAP_KEY_NO_BODY : repeats(&request), &key) ||
 	    !fresh_put_stored(m, &w))
 		return NULL;
 	item.opts = writer_span(&w);
@@ -508,7 +517,8 @@ share_too_large(struct proxy *p, struct fetch *f, struct span sent)
 	if (f->state == SHARE_NOT) {
 		item.flags |= CACHE_PRIVATE;
 		if (coap_parse(&request, sent) != COAP_PARSE_OK ||
-		    !private_key(p, f, &request, f->client, &key))
+		    !private_key(p, f, &request, f->client,
+			repeats(&request), &key))
 			return;
 	}
 	cache_store(&p->cache, &key, &item, p->now);

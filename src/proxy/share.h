@@ -37,10 +37,10 @@ enum share_result {
 enum share_result share_settle(struct proxy *p, struct fetch *f,
     const struct coap_msg *m, struct span sent, struct cache_entry **e);
 
-/* Keeps M, the response to F, for CLIENT to fetch further blocks of it. SENT is
- * the last request that went out for it. NULL: it could not be kept. */
+/* Keeps M, the response to F, for R's client to fetch further blocks of it.
+ * SENT is the last request that went out for it. NULL: it could not be kept. */
 struct cache_entry *share_keep(struct proxy *p, const struct fetch *f,
-    uint64_t client, const struct coap_msg *m, struct span sent);
+    const struct request *r, const struct coap_msg *m, struct span sent);
 
 /* Keeps what E has for R alone, too, if R's own_key says that it will ask for
  * the rest without the body that told what it wants. E is held by the caller. */
