@@ -356,6 +356,7 @@ EXTRA_DIST += $(scenarios)
 system_tests = \
 	tests/system/test_addresses.py \
 	tests/system/test_blocks.py \
+	tests/system/test_blocks_random.py \
 	tests/system/test_cache.py \
 	tests/system/test_chain.py \
 	tests/system/test_config.py \

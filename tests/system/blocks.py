@@ -103,15 +103,16 @@ class _Talker:
         self._go_on(m)
 
 
-def talk(*pairs):
-    """Runs all (client, transfer) at once; their results, in order."""
+def talk(*pairs, wait=WAIT):
+    """Runs all (client, transfer) at once; their results, in order. Fails when
+    nobody hears anything for WAIT seconds."""
     talkers = [_Talker(*pair) for pair in pairs]
     by_fd = {t.client.socket.fileno(): t for t in talkers}
     with select.epoll() as poll:
         for fd in by_fd:
             poll.register(fd, select.EPOLLIN)
         while not all(t.done for t in talkers):
-            ready = poll.poll(WAIT)
+            ready = poll.poll(wait)
             if not ready:
                 waiting = [t.request for t in talkers if not t.done]
                 raise Silence(f'no answer to {waiting}')
@@ -223,7 +224,7 @@ class Store(Origin):
             num, size = num * size // self.size, self.size
         if value is None and len(body) <= size:
             return code, body, options
-        if num * size > len(body):
+        if num > 0 and num * size >= len(body):
             return '4.00', b'no such block', options
         more = (num + 1) * size < len(body)
         tag = zlib.crc32(body).to_bytes(4, 'big')

@@ -335,6 +335,9 @@ def _():
 
 # ---- what is left ----
 
+# With a sanitizer: what is free is free.
+FREE = 'quarantine_size_mb=1:thread_local_quarantine_size_kb=64'
+
 
 def resident(proxy):
     """KB of memory that PROXY takes."""
@@ -463,9 +466,8 @@ def _():
             max-transfers = 32
             [route]
             to = coap://127.0.0.1:{origin.port}''', env={
-            # With a sanitizer: what is free is free.
-            'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') +
-            ':quarantine_size_mb=1:thread_local_quarantine_size_kb=64'}) as proxy, Client(proxy.address) as client:
+            'ASAN_OPTIONS': f'{os.environ.get("ASAN_OPTIONS", "")}:{FREE}'
+            }) as proxy, Client(proxy.address) as client:
         origin.respond = comes_to_nothing
         levels = [resident(proxy)]
         for turn in range(8):
