@@ -175,13 +175,17 @@ class Store(Origin):
         code, payload, options = self.respond(m)
         self._sent[key] = self.reply(m, code, payload, options).raw
 
+    def key_of(self, m):
+        """What M has in common with the others of its transfer."""
+        return m.source, m.code, m.path, tuple(m.values(REQUEST_TAG))
+
     def respond(self, m):
         """(code, payload, options) for the request M."""
         if m.code == GET:
             if m.path not in self.bodies:
                 return '4.04', b'', []
             return self._cut('2.05', self.bodies[m.path], m, [])
-        key = m.source, m.code, m.path, tuple(m.values(REQUEST_TAG))
+        key = self.key_of(m)
         if (later := m.value(BLOCK2)) and m.value(BLOCK1) is None and \
                 numbers(later)[0] > 0:
             if key not in self._results:
