@@ -246,7 +246,7 @@ fill(struct loaded *l)
 {
 	static const enum section_id order[] = { SECTION_PROXY, SECTION_LISTEN,
 		SECTION_FORWARD, SECTION_ROUTE, SECTION_MESSAGE, SECTION_LOG,
-		SECTION_DNS, SECTION_CACHE, SECTION_BLOCK };
+		SECTION_DNS, SECTION_CACHE, SECTION_OBSERVE, SECTION_BLOCK };
 
 	for (size_t i = 0; i < l->doc.n; i++)
 		for (size_t j = 0; j < l->doc.v[i]->n; j++)
@@ -259,6 +259,9 @@ fill(struct loaded *l)
 		fill_type(l, order[i]);
 	if (l->conf.name == NULL)
 		l->conf.name = host_name(&l->doc);
+	/* The message layer keeps to the limits, and the proxy knows them. */
+	l->conf.observe.max_observers = l->conf.message.max_observers;
+	l->conf.observe.max_per_client = l->conf.message.max_per_client;
 	msg_params_derive(&l->conf.message);
 }
 

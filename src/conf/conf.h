@@ -51,6 +51,8 @@ struct conf {
 	struct flow_conf flow;
 	/* [cache] */
 	struct cache_conf cache;
+	/* [observe]; its limits are in message as well */
+	struct observe_conf observe;
 	/* [block] */
 	struct block_conf block;
 	/* [log] */

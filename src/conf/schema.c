@@ -36,7 +36,7 @@ static const struct schema_section sections[SECTION_TYPES] = {
 		"Looking up names." },
 	{ SECTION_CACHE, "cache", NAME_NONE, true, false,
 		"The response cache." },
-	{ SECTION_OBSERVE, "observe", NAME_NONE, false, true,
+	{ SECTION_OBSERVE, "observe", NAME_NONE, true, false,
 		"Observations." },
 	{ SECTION_BLOCK, "block", NAME_NONE, true, false,
 		"Block-wise transfers." },
@@ -151,7 +151,8 @@ static const struct schema_key keys[] = {
 		.help = "how long an answer may take" },
 	{ SECTION_ROUTE, "cache", &value_bool, IN(rule, cache), .def = "yes",
 		.help = "answers may be stored and shared" },
-	LATER(SECTION_ROUTE, "observe", "yes", "observations are shared"),
+	{ SECTION_ROUTE, "observe", &value_bool, IN(rule, observe),
+		.def = "yes", .help = "clients may observe" },
 	{ SECTION_ROUTE, "links", &value_links, IN(rule, links), .def = "no",
 		.help = "the origin's links in our list: no, rewrite" },
 	LATER(SECTION_ROUTE, "tls", "", "the [tls] section to use"),
@@ -206,6 +207,20 @@ static const struct schema_key keys[] = {
 		.hi = (uint64_t)365 * DAY, .def = "1d",
 		.help = "responses are fresh for no longer" },
 
+	/* [observe] */
+	{ SECTION_OBSERVE, "max-observers", &value_count,
+		IN(conf, message.max_observers), .hi = 1 << 24,
+		.def = "100000", .help = "altogether; 0: nobody observes" },
+	{ SECTION_OBSERVE, "max-per-client", &value_count,
+		IN(conf, message.max_per_client), .lo = 1, .hi = 1 << 20,
+		.def = "32", .help = "of one client's address and port" },
+	{ SECTION_OBSERVE, "linger", &value_duration,
+		IN(conf, observe.linger_ms), .hi = HOUR, .def = "5s",
+		.help = "an observation is kept without observers" },
+	{ SECTION_OBSERVE, "confirmable-every", &value_count,
+		IN(conf, message.confirmable_every), .lo = 1, .hi = 255,
+		.def = "5", .help = "one notification of so many is CON" },
+
 	/* [block] */
 	{ SECTION_BLOCK, "max-body", &value_size, IN(conf, block.max_body),
 		.lo = 1024, .hi = (uint64_t)1 << 30, .def = "1M",
@@ -239,10 +254,6 @@ static const struct schema_key keys[] = {
 		.help = "answers are kept at most this long" },
 
 	/* Sections of later work */
-	LATER(SECTION_OBSERVE, "max-observers", "100000", "altogether"),
-	LATER(SECTION_OBSERVE, "max-per-client", "32", "of one client"),
-	LATER(SECTION_OBSERVE, "linger", "5s", "kept without observers"),
-	LATER(SECTION_OBSERVE, "confirmable-every", "5", "notifications"),
 	LATER(SECTION_METRICS, "bind", "http://127.0.0.1:9683", "address"),
 	LATER(SECTION_CONTROL, "socket", "", "path of the socket"),
 	LATER(SECTION_TLS, "cert", "", "certificate chain"),

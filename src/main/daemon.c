@@ -102,6 +102,7 @@ build_proxy(struct daemon *d)
 		.max_clients = c->message.max_exchanges,
 		.cache = c->cache,
 		.block = c->block,
+		.observe = c->observe,
 		.exchange_lifetime = c->message.exchange_lifetime,
 	};
 	d->proxy = proxy_new(&d->proxy_conf, &d->self, loop_timers(d->loop),

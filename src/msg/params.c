@@ -18,6 +18,9 @@ msg_params_init(struct msg_params *p)
 		.empty_ack_delay = 500,
 		.max_exchanges = 65536,
 		.max_latency = 100000,
+		.confirmable_every = 5,
+		.max_observers = 0,
+		.max_per_client = 32,
 	};
 	msg_params_derive(p);
 }

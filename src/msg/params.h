@@ -20,6 +20,10 @@ struct msg_params {
 					 * exchanges under way */
 	uint64_t max_latency;		/* MAX_LATENCY, 100 s */
 	uint64_t processing_delay;	/* PROCESSING_DELAY */
+	uint32_t confirmable_every;	/* every n-th notification is a CON
+					 * (OBS-21) */
+	uint32_t max_observers;		/* entries altogether; 0: none */
+	uint32_t max_per_client;	/* entries of one endpoint (OBS-07) */
 
 	/* Derived by msg_params_derive(). */
 	uint64_t max_transmit_span;

@@ -90,6 +90,7 @@ route_by_rule(struct request *r, const struct rule *rule,
 	r->route.confirmable = rule->confirmable;
 	r->route.nstart = rule->nstart;
 	r->route.cache = rule->cache;
+	r->route.observe = rule->observe;
 	r->route.timeout_ms = rule->timeout_ms;
 }
 
@@ -101,6 +102,7 @@ route_forward(struct request *r, const struct forward_conf *f)
 	r->route.confirmable = f->confirmable;
 	r->route.nstart = f->nstart;
 	r->route.cache = true;
+	r->route.observe = true;
 	r->route.timeout_ms = f->timeout_ms;
 }
 

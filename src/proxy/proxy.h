@@ -24,6 +24,12 @@ struct block_conf {
 	unsigned max_transfers;	/* at a time, in each direction */
 };
 
+struct observe_conf {
+	size_t max_observers;	/* altogether; 0: nobody observes */
+	unsigned max_per_client;	/* of one endpoint, 1 or more */
+	uint64_t linger_ms;	/* an observation without observers */
+};
+
 /* Borrowed for the proxy's life. */
 struct proxy_conf {
 	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
@@ -34,6 +40,7 @@ struct proxy_conf {
 	size_t max_requests;	/* waiting at a time */
 	struct cache_conf cache;
 	struct block_conf block;
+	struct observe_conf observe;
 	uint64_t exchange_lifetime;	/* ms */
 	size_t max_clients;	/* with a rate limit to watch, and confirmed
 				 * ones */

@@ -75,6 +75,7 @@ struct rule {
 	uint32_t nstart;	/* 0: a window (MSG-39) */
 	uint64_t timeout_ms;
 	bool cache;		/* answers may be stored and shared */
+	bool observe;		/* clients may observe */
 	bool links;		/* the origin's links appear in our list */
 };
 
@@ -134,6 +135,7 @@ struct route {
 	enum confirmable confirmable;
 	uint32_t nstart;	/* 0: a window (MSG-39) */
 	bool cache;		/* answers may be stored and shared */
+	bool observe;		/* clients may observe */
 	uint64_t timeout_ms;
 };
 

@@ -75,6 +75,7 @@ build_proxy(struct world *w)
 		.max_clients = c->message.max_exchanges,
 		.cache = c->cache,
 		.block = c->block,
+		.observe = c->observe,
 		.exchange_lifetime = c->message.exchange_lifetime,
 	};
 	if (!w->caches)
@@ -140,6 +141,11 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	w->strangers = strstr(text, "amplification") != NULL;
 	/* Most scenarios look at what reaches the origin. */
 	w->caches = strstr(text, "[cache]") != NULL;
+	/* ... and not at what becomes of an Observe. */
+	if (strstr(text, "[observe]") == NULL) {
+		w->conf->message.max_observers = 0;
+		w->conf->observe.max_observers = 0;
+	}
 	room = (size_t)w->conf->message.max_exchanges * BUF_PER_EXCHANGE;
 	w->bufs = buf_pool_new(room < BUFS_MIN ? BUFS_MIN : room);
 	build_self(w);

@@ -65,6 +65,8 @@ START_TEST(test_round_trip)
 		"confirmable = never\n[route]\nto = origin:g\n",
 		"[proxy]\nname =\nown-names = a b\n[route \"x]\npath = /\n"
 		"send-host = A.b\nto = coap://h\n[log]\ntarget = \"/a b\"\n",
+		"[observe]\nmax-observers = 0\nlinger = 90s\n[route]\n"
+		"to = coap://h\nobserve = no\n",
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
@@ -154,6 +156,7 @@ START_TEST(test_text)
 	    "deny-from =\n"
 	    "timeout = 90s\n"
 	    "cache = yes\n"
+	    "observe = yes\n"
 	    "links = no\n"
 	    "\n"
 	    "[origin]                                 # t.conf:3\n"
@@ -189,6 +192,12 @@ START_TEST(test_text)
 	    "size = 64M\n"
 	    "max-entry = 1M\n"
 	    "max-age = 1d\n"
+	    "\n"
+	    "[observe]\n"
+	    "max-observers = 100000\n"
+	    "max-per-client = 32\n"
+	    "linger = 5s\n"
+	    "confirmable-every = 5\n"
 	    "\n"
 	    "[block]\n"
 	    "max-body = 1M\n"

@@ -66,6 +66,34 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+/* The bounds reach everybody who keeps to them. */
+START_TEST(test_observe)
+{
+	struct conf *c = load_fine("[observe]\nmax-observers = 0\n"
+	    "max-per-client = 1\nlinger = 0\nconfirmable-every = 1\n"
+	    "[route]\nto = coap://h\nobserve = no\n");
+
+	ck_assert_uint_eq(c->observe.max_observers, 0);
+	ck_assert_uint_eq(c->message.max_observers, 0);
+	ck_assert_uint_eq(c->observe.max_per_client, 1);
+	ck_assert_uint_eq(c->message.max_per_client, 1);
+	ck_assert_uint_eq(c->observe.linger_ms, 0);
+	ck_assert_uint_eq(c->message.confirmable_every, 1);
+	ck_assert(!c->rules.v[0].observe);
+	teardown();
+	c = load_fine("[observe]\nmax-observers = 16777216\n"
+	    "max-per-client = 7\nlinger = 1h\nconfirmable-every = 255\n"
+	    "[route]\nto = coap://h\nobserve = yes\n");
+	ck_assert_uint_eq(c->observe.max_observers, 1 << 24);
+	ck_assert_uint_eq(c->message.max_observers, 1 << 24);
+	ck_assert_uint_eq(c->observe.max_per_client, 7);
+	ck_assert_uint_eq(c->message.max_per_client, 7);
+	ck_assert_uint_eq(c->observe.linger_ms, 3600000);
+	ck_assert_uint_eq(c->message.confirmable_every, 255);
+	ck_assert(c->rules.v[0].observe);
+}
+END_TEST
+
 START_TEST(test_words)
 {
 	struct conf *c = load_fine("[log]\nlevel = debug\ntarget = /x/y\n"
@@ -177,6 +205,16 @@ START_TEST(test_refused)
 			"between 0 and 31536000s" },
 		{ "[message]\nack-random-factor = 11", "2:21: error: '11' is "
 			"not between 0.0 and 10.0" },
+		{ "[observe]\nmax-observers = 16777217", "2:17: error: "
+			"'16777217' is not between 0 and 16777216" },
+		{ "[observe]\nmax-per-client = 0", "2:18: error: '0' is not "
+			"between 1 and 1048576" },
+		{ "[observe]\nlinger = 2h", "2:10: error: '2h' is not "
+			"between 0 and 3600s" },
+		{ "[observe]\nconfirmable-every = 0", "2:21: error: '0' is "
+			"not between 1 and 255" },
+		{ "[route]\nto = coap://h\nobserve = maybe", "3:11: error: "
+			"'maybe' is not yes or no; expected yes or no" },
 		{ "[log]\nlevel = inof", "2:9: error: 'inof' is not a log "
 			"level; did you mean 'info'?" },
 		{ "[origin]\nconfirmable = allways", "2:15: error: 'allways' "
@@ -377,6 +415,7 @@ value_suite(void)
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, test_numbers);
 	tcase_add_test(tc, test_sizes);
+	tcase_add_test(tc, test_observe);
 	tcase_add_test(tc, test_words);
 	tcase_add_test(tc, test_log);
 	tcase_add_test(tc, test_name);

@@ -47,6 +47,9 @@ START_TEST(defaults)
 	ck_assert_uint_eq(p.max_retransmit, 4);
 	ck_assert_uint_eq(p.empty_ack_delay, 500);
 	ck_assert_uint_eq(p.exchange_lifetime, 247000);
+	ck_assert_uint_eq(p.confirmable_every, 5);
+	ck_assert_uint_eq(p.max_observers, 0);
+	ck_assert_uint_eq(p.max_per_client, 32);
 	ck_assert_ptr_null(msg_params_check(&p));
 }
 END_TEST

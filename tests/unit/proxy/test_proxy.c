@@ -102,6 +102,36 @@ START_TEST(types)
 }
 END_TEST
 
+/* A rule says whether clients may observe; by the forward role they may. */
+START_TEST(may_observe)
+{
+	static const struct {
+		bool rule;
+		const char *request;
+		bool may;
+	} rows[] = {
+		{ true, "CON GET", true },
+		{ false, "CON GET", false },
+		{ false, "CON GET Proxy-Uri=\"coap://198.51.100.1/t\"", true },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct rule rule = { .allow_from = networks("any"),
+			.to = target("198.51.100.1", 5683),
+			.observe = rows[i].rule, .timeout_ms = 1 };
+		struct stand s;
+
+		stand_init(&s);
+		s.rules = (struct rules){ &rule, 1 };
+		stand_start(&s);
+		stand_ask(&s, rows[i].request, 2000);
+		ck_assert_uint_eq(s.sends, 1);
+		ck_assert(s.sent->route.observe == rows[i].may);
+		stand_fini(&s);
+	}
+}
+END_TEST
+
 /* MSG-43, PRX-42: the time an answer may take. */
 START_TEST(deadline)
 {
@@ -241,6 +271,7 @@ proxy_suite(void)
 
 	tcase_add_test(tc, stages);
 	tcase_add_test(tc, types);
+	tcase_add_test(tc, may_observe);
 	tcase_add_test(tc, deadline);
 	tcase_add_test(tc, full);
 	tcase_add_test(tc, access_list);
