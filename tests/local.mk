@@ -75,6 +75,7 @@ tests_unit_msg_unit_SOURCES = $(unit_runner) \
 	tests/unit/msg/suites.h \
 	tests/unit/msg/test_datagram.c \
 	tests/unit/msg/test_exchange.c \
+	tests/unit/msg/test_lasting.c \
 	tests/unit/msg/test_params.c \
 	tests/unit/msg/test_peer.c \
 	tests/unit/msg/test_received.c \

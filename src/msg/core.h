@@ -68,7 +68,8 @@ void dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
 struct exchange *dgram_exchange(const struct dgram *d, const struct peer *p,
     struct span token);
 
-/* X ends with M, and is gone on return; true when M could be processed. */
+/* M answers X, which is gone on return unless it lasts, and then may be; true
+ * when M could be processed. */
 bool dgram_exchange_end(struct dgram *d, struct exchange *x,
     const struct coap_msg *m, uint64_t now);
 

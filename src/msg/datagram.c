@@ -206,28 +206,45 @@ input_request(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	d->ops->request(d->user, r, m, now);
 }
 
+/* A response nobody waits for. Whoever notifies would go on with that: it is
+ * rejected in a NON as well (OBS-33), unless we ask for nothing here. */
+static void
+unexpected(struct dgram *d, struct peer *p, const struct coap_msg *m)
+{
+	d->stats.rx_unexpected++;
+	if (m->type == COAP_NON && d->ops->response != NULL &&
+	    coap_has(m, COAP_OPT_OBSERVE))
+		dgram_transmit_empty(d, p, COAP_RST, m->mid);
+	else
+		reject(d, p, m);
+}
+
 /* A response in a CON or NON of its own. */
 static void
 input_separate(struct dgram *d, struct peer *p, const struct coap_msg *m,
     uint64_t digest, uint64_t now)
 {
 	struct exchange *x = dgram_exchange(d, p, m->token);
+	enum received_answer answer = ANSWER_NONE;
+	bool ok, notification;
 	struct received *r;
-	bool ok;
 
 	if (x == NULL) {
-		d->stats.rx_unexpected++;
-		reject(d, p, m);
+		unexpected(d, p, m);
 		return;
 	}
+	notification = x->observe || dgram_lasting(x);
 	ok = dgram_exchange_end(d, x, m, now);
-	if (m->type != COAP_CON)
+	if (m->type == COAP_CON) {
+		answer = ok ? ANSWER_ACK : ANSWER_RST;
+		dgram_transmit_empty(d, p, ok ? COAP_ACK : COAP_RST, m->mid);
+	} else if (!notification) {
+		/* There is nobody left whom a copy could reach. */
 		return;
-	dgram_transmit_empty(d, p, ok ? COAP_ACK : COAP_RST, m->mid);
+	}
 	r = remember(d, p, m, digest);
 	if (r != NULL)
-		dgram_received_end(d, r, ok ? ANSWER_ACK : ANSWER_RST, NULL,
-		    now);
+		dgram_received_end(d, r, answer, NULL, now);
 }
 
 /* CON and NON. */
@@ -321,7 +338,8 @@ input_malformed(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	if (m->token.p != NULL &&
 	    coap_code_kind(m->code) == COAP_KIND_RESPONSE)
 		x = dgram_exchange(d, p, m->token);
-	if (x != NULL && m->type == COAP_ACK && x->sent.mid != m->mid)
+	if (x != NULL && m->type == COAP_ACK &&
+	    (x->sent.state == SENT_NEW || x->sent.mid != m->mid))
 		x = NULL;
 	if (x != NULL && m->type != COAP_RST) {
 		peer_heard(p, now);
@@ -410,7 +428,7 @@ dgram_free(struct dgram *d)
 		return;
 	timer_stop(&d->expiry);
 	table_each(&d->sent, free_sent_node, d);
-	/* Prepared, never sent. */
+	/* Prepared, or lasting. */
 	table_each(&d->tokens, free_token_node, d);
 	table_fini(&d->sent);
 	table_fini(&d->tokens);

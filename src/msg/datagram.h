@@ -26,13 +26,24 @@
 
 struct dgram;
 
-/* A request of ours and the response to come. */
+/* A request of ours and the response to come; or, when that says so, all those
+ * to come: it lasts (RFC 7641). */
 struct exchange {
 	struct sent sent;
 	struct table_node node;	/* by token */
 	uint8_t token[8];
+	bool observe;		/* may last */
+	bool lasting;
 	void *user;
 };
+
+/* X has been answered by a 2.xx with Observe: whatever comes with its token
+ * comes to ops->response, until something ends it. */
+static inline bool
+dgram_lasting(const struct exchange *x)
+{
+	return x->lasting;
+}
 
 /* What happens to an exchange on its way. */
 enum dgram_progress {
@@ -46,8 +57,8 @@ enum dgram_fail {
 	DGRAM_BAD_RESPONSE,	/* an answer that cannot be understood */
 };
 
-/* response and failed end an exchange: its octets (x->sent.buf) may still be
- * read, and it is gone when they return. */
+/* failed ends an exchange, and so does response unless that is lasting: its
+ * octets (x->sent.buf) may still be read, and it is gone when they return. */
 struct dgram_ops {
 	/* Sends B to P through P->io; borrows B (takes a reference of its own
 	 * to keep it). */
@@ -60,8 +71,10 @@ struct dgram_ops {
 	/* X goes on; nothing may be done to it. */
 	void (*progress)(void *user, struct exchange *x,
 	    enum dgram_progress what, uint64_t now);
-	/* The response to X. M borrows from the datagram. False: it cannot be
-	 * processed, and is rejected where it came as a CON (PRX-38). */
+	/* The response to X, or a notification if X is lasting: that may be
+	 * renewed or cancelled from here. M borrows from the datagram. False:
+	 * it cannot be processed, and is rejected where it came as a CON
+	 * (PRX-38). */
 	bool (*response)(void *user, struct exchange *x,
 	    const struct coap_msg *m, uint64_t now);
 	void (*failed)(void *user, struct exchange *x, enum dgram_fail why,
@@ -114,6 +127,7 @@ struct dgram_out {
 	uint8_t code;
 	uint8_t unwanted;	/* answers only: the request's COAP_NO_*, for
 				 * an error that has to take OUT's place */
+	bool observe;		/* requests only: it registers (Observe 0) */
 	struct span opts, payload;
 };
 
@@ -162,7 +176,19 @@ struct exchange *dgram_prepare(struct dgram *d, const struct dgram_out *out,
 bool dgram_start(struct dgram *d, struct exchange *x, struct peer *p,
     uint64_t now);
 
-/* Nobody has received X: it is prepared again, to be sent elsewhere. */
+/* X, lasting, is prepared to be sent once more, as OUT, under the token it has;
+ * dgram_start() sends it, to x->sent.peer. What is under way of it is not
+ * repeated any longer. X goes on lasting: also while the new request waits and
+ * is under way, what comes with the token comes to ops->response. A 2.xx with
+ * Observe, in whatever message, is an answer to a registration; a request that
+ * does not register ends X with the first response after dgram_start(). That
+ * it fails ends X as well. False with *WHY when a limit is hit; X is as
+ * before. */
+bool dgram_renew(struct dgram *d, struct exchange *x,
+    const struct dgram_out *out, enum dgram_refusal *why);
+
+/* Nobody has received X, not a lasting one: it is prepared again, to be sent
+ * elsewhere. */
 void dgram_recall(struct dgram *d, struct exchange *x);
 
 /* The exchange whose request to P the datagram is that began with the octets

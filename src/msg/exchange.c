@@ -58,12 +58,20 @@ dgram_next_mid(struct dgram *d, struct peer *p, uint16_t *mid, uint64_t now)
 	return false;
 }
 
-void
-dgram_unlink(struct dgram *d, struct sent *s)
+/* S is under way no longer: its Message ID means nothing any more. */
+static void
+unsend(struct dgram *d, struct sent *s)
 {
 	timer_stop(&s->timer);
 	if (s->state != SENT_NEW)
 		table_remove(&d->sent, &s->node);
+	s->state = SENT_NEW;
+}
+
+void
+dgram_unlink(struct dgram *d, struct sent *s)
+{
+	unsend(d, s);
 	if (s->request)
 		table_remove(&d->tokens, &exchange_of(s)->node);
 }
@@ -210,11 +218,24 @@ fits(const struct dgram_out *out)
 		   out->opts.n, out->payload.n) <= BUF_LARGE;
 }
 
+/* The datagram of X, as OUT says. Returns owned. */
+static struct buf *
+exchange_build(struct dgram *d, const struct exchange *x,
+    const struct dgram_out *out)
+{
+	struct coap_head h = {
+		.type = out->type,
+		.code = out->code,
+		.token = span_make(x->token, sizeof(x->token)),
+	};
+
+	return dgram_build(d, &h, out->opts, out->payload);
+}
+
 struct exchange *
 dgram_prepare(struct dgram *d, const struct dgram_out *out, void *user,
     enum dgram_refusal *why)
 {
-	struct coap_head h = { .type = out->type, .code = out->code };
 	struct exchange *x;
 	struct buf *b;
 
@@ -228,13 +249,14 @@ dgram_prepare(struct dgram *d, const struct dgram_out *out, void *user,
 		return NULL;
 	}
 	token_make(d, x->token);
-	h.token = span_make(x->token, sizeof(x->token));
-	b = dgram_build(d, &h, out->opts, out->payload);
+	b = exchange_build(d, x, out);
 	if (b == NULL) {
 		pool_put(&d->exchange_pool, x);
 		return NULL;
 	}
 	x->user = user;
+	x->observe = out->observe;
+	x->lasting = false;
 	x->sent.request = true;
 	dgram_sent_init(d, &x->sent, out->type, b);
 	table_insert(&d->tokens, &x->node, token_hash(x->token));
@@ -248,7 +270,7 @@ dgram_start(struct dgram *d, struct exchange *x, struct peer *p, uint64_t now)
 	struct sent *s = &x->sent;
 	uint16_t mid;
 
-	assert(s->state == SENT_NEW);
+	assert(s->state == SENT_NEW && (s->peer == NULL || s->peer == p));
 	if (!dgram_next_mid(d, p, &mid, now))
 		return false;
 	coap_set_mid(s->buf->data, mid);
@@ -263,11 +285,36 @@ dgram_recall(struct dgram *d, struct exchange *x)
 {
 	struct sent *s = &x->sent;
 
-	timer_stop(&s->timer);
-	table_remove(&d->sent, &s->node);
+	assert(!x->lasting);
+	unsend(d, s);
 	peer_unref(s->peer);
 	s->peer = NULL;
-	s->state = SENT_NEW;
+}
+
+bool
+dgram_renew(struct dgram *d, struct exchange *x, const struct dgram_out *out,
+    enum dgram_refusal *why)
+{
+	struct sent *s = &x->sent;
+	struct buf *b = NULL;
+
+	assert(x->lasting);
+	*why = DGRAM_TOO_LARGE;
+	if (!fits(out))
+		return false;
+	*why = DGRAM_FULL;
+	if (buf_pool_low(d->bufs))
+		d->stats.full++;
+	else
+		b = exchange_build(d, x, out);
+	if (b == NULL)
+		return false;
+	unsend(d, s);
+	buf_unref(s->buf);
+	s->buf = b;
+	s->type = out->type;
+	x->observe = out->observe;
+	return true;
 }
 
 /* Header and token tell one datagram from all others; routers need not quote
@@ -296,13 +343,34 @@ dgram_cancel(struct dgram *d, struct exchange *x)
 	dgram_sent_free(d, &x->sent);
 }
 
+/* Whether there is more to come after M (RFC 7641 3.1, 3.2). What does not
+ * register is not answered before it has been sent. */
+static bool
+goes_on(const struct exchange *x, const struct coap_msg *m)
+{
+	if (coap_code_class(m->code) != 2 || !coap_has(m, COAP_OPT_OBSERVE))
+		return false;
+	return x->observe || (x->lasting && x->sent.state == SENT_NEW);
+}
+
 bool
 dgram_exchange_end(struct dgram *d, struct exchange *x,
     const struct coap_msg *m, uint64_t now)
 {
+	struct peer *p = x->sent.peer;
 	bool ok = false;
 
-	peer_heard(x->sent.peer, now);
+	peer_heard(p, now);
+	if (goes_on(x, m)) {
+		unsend(d, &x->sent);
+		x->lasting = true;
+		/* X may be gone when this returns, P may not. */
+		peer_ref(p);
+		ok = d->ops->response(d->user, x, m, now);
+		peer_unref(p);
+		return ok;
+	}
+	x->lasting = false;
 	dgram_unlink(d, &x->sent);
 	/* Class 3 has no code assigned and never is an answer (MSG-21). */
 	if (coap_code_class(m->code) == 3)

@@ -6,6 +6,8 @@
 void
 sent_first(struct sent *s, struct peer *p, uint16_t mid, uint64_t now)
 {
+	if (s->peer == NULL)
+		peer_ref(p);
 	s->peer = p;
 	s->first = now;
 	s->timeout = 0;
@@ -13,7 +15,6 @@ sent_first(struct sent *s, struct peer *p, uint16_t mid, uint64_t now)
 	s->mid = mid;
 	s->state = SENT_WAIT_ACK;
 	s->copies = 1;
-	peer_ref(p);
 }
 
 uint32_t

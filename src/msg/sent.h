@@ -5,10 +5,10 @@
  * or given up (RFC 7252 4.2); it and a NON request are found again by the
  * Message ID when an ACK or a RST comes.
  *
- *	NEW --sent--> WAIT_ACK
+ *	NEW --sent--> WAIT_ACK		(NEW is in no table of Message IDs)
  *	WAIT_ACK --ACK--> ACKED		(a request: its response may follow)
  *	   |  \--last copy--> LAST_WAIT --time--> given up
- *	   `--RST, response--> gone
+ *	   `--RST, response--> gone, or NEW where an exchange lasts
  */
 #ifndef MSG_SENT_H
 #define MSG_SENT_H
@@ -27,7 +27,7 @@ struct sent {
 	struct table_node node;	/* by (peer, mid) */
 	struct timer timer;
 	struct dgram *dgram;
-	struct peer *peer;	/* NULL: NEW */
+	struct peer *peer;	/* NULL: NEW, and never sent */
 	struct buf *buf;
 	uint64_t first;		/* when the first copy went out */
 	uint32_t timeout;	/* ms between the last copy and the next */
@@ -38,7 +38,7 @@ struct sent {
 };
 
 /* The first copy of S goes to P at NOW, as message MID; a reference to P is
- * taken. */
+ * taken, unless S has one already. */
 void sent_first(struct sent *s, struct peer *p, uint16_t mid, uint64_t now);
 
 /* The initial time-out: uniform between ACK_TIMEOUT and ACK_TIMEOUT *

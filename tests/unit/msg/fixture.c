@@ -45,7 +45,10 @@ response_cb(void *user, struct exchange *x, const struct coap_msg *m,
 	if (m->payload.n > 0)
 		memcpy(w->payload, m->payload.p, m->payload.n);
 	w->user = x->user;
-	return true;
+	w->lasting = dgram_lasting(x) && !w->cancel ? x : NULL;
+	if (dgram_lasting(x) && w->cancel)
+		dgram_cancel(w->d, x);
+	return !w->refuse;
 }
 
 static void
@@ -77,9 +80,6 @@ progress_cb(void *user, struct exchange *x, enum dgram_progress what,
 static const struct dgram_ops server_ops = {
 	.send = send_cb,
 	.request = request_cb,
-	.progress = progress_cb,
-	.response = response_cb,
-	.failed = failed_cb,
 };
 
 static const struct dgram_ops client_ops = {

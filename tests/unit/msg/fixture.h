@@ -50,6 +50,10 @@ struct world {
 	size_t payload_len;
 	enum dgram_fail why;
 	void *user;
+	struct exchange *lasting;	/* after the last response; or NULL */
+	/* What happens upon a response. */
+	bool refuse;			/* it cannot be processed */
+	bool cancel;			/* what is lasting is cancelled */
 };
 
 /* A layer with MAX exchanges, and upcalls as for the server side or the client

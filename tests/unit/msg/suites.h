@@ -10,6 +10,7 @@ Suite *received_suite(void);
 Suite *sent_suite(void);
 Suite *datagram_suite(void);
 Suite *exchange_suite(void);
+Suite *lasting_suite(void);
 Suite *requests_suite(void);
 Suite *reply_suite(void);
 
