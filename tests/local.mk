@@ -154,7 +154,8 @@ tests_unit_upstream_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/upstream/test_client.c \
 	tests/unit/upstream/test_client_errors.c \
 	tests/unit/upstream/test_dest.c \
-	tests/unit/upstream/test_flow.c
+	tests/unit/upstream/test_flow.c \
+	tests/unit/upstream/test_watch.c
 
 tests_unit_conf_unit_SOURCES = $(unit_runner) \
 	tests/unit/conf/loading.c \
@@ -195,6 +196,9 @@ tests_unit_proxy_unit_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 tests_unit_server_unit_LDADD = $(link_server) $(CHECK_LIBS)
 tests_unit_upstream_unit_LDADD = $(link_upstream) $(CHECK_LIBS)
+# test_watch.c has fetches of its own.
+tests_unit_upstream_unit_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fetch_response,--wrap=fetch_failed
 tests_unit_conf_unit_LDADD = $(link_conf) $(CHECK_LIBS)
 tests_unit_main_unit_LDADD = $(link_conf) $(CHECK_LIBS)
 

@@ -109,6 +109,8 @@ fetch_new(struct proxy *p, const struct route *route)
 	f->opts = f->payload = SPAN_LIT("");
 	f->up = NULL;
 	f->up_port = 0;
+	f->registers = false;
+	f->watch = NULL;
 	arena_init(&f->arena, ARENA_LIMIT);
 	return f;
 }

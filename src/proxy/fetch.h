@@ -65,6 +65,9 @@ struct fetch {
 	struct span opts, payload;
 	void *up;		/* the back end's own, */
 	uint64_t up_port;	/* and where its last request went out from */
+	bool registers;		/* its request has Observe 0 */
+	void *watch;		/* the back end's own: the registration that is
+				 * open; NULL: none */
 	struct arena arena;
 };
 
@@ -81,11 +84,18 @@ enum fetch_verdict fetch_check(const struct fetch *f, const struct addr *a);
 
 /* F is answered by M, whose octets are borrowed. SENT is the datagram that F
  * went out as. False when M cannot be processed: the client got 5.02. F may be
- * gone, or under way again, on return. */
+ * gone, or under way again, on return.
+ *
+ * When F registers and M is a 2.xx with Observe, the registration is open by
+ * then (f->watch), and every message that belongs to it comes here; SENT is the
+ * request renewed last, sent or not. Once M ends the registration f->watch is
+ * NULL again. */
 bool fetch_response(struct fetch *f, const struct coap_msg *m,
     struct span sent, uint64_t now);
 
-/* F ends without an answer; it is gone on return. */
+/* F ends without an answer; it is gone on return. Not while f->watch is open:
+ * then a renewal was not sent (FETCH_BUSY), or another request of F, by send(),
+ * has failed. */
 void fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now);
 
 #endif

@@ -33,10 +33,21 @@ enum fetch_fail {
 
 /* send: *WHY is set when it fails. After UPSTREAM_SENT or UPSTREAM_WAIT exactly
  * one of fetch_response() and fetch_failed() is called, later, unless cancel
- * comes first. */
+ * comes first. Before send or renew returns another fetch may fail: it has made
+ * room. */
 struct upstream_ops {
 	enum upstream_send (*send)(void *self, struct fetch *f,
 	    enum fetch_fail *why, uint64_t now);
+	/* F's request once more, as it is now (f->type, f->code, f->opts,
+	 * f->payload, f->registers): under the token of the registration that
+	 * is open (f->watch), from its port and to its address. One that is
+	 * still under way is given up for it. UPSTREAM_SENT: fetch_response()
+	 * or fetch_failed() is called, later. UPSTREAM_FAILED, and
+	 * fetch_failed() with FETCH_BUSY and f->watch set: it was not sent, and
+	 * the registration is open as before. Never UPSTREAM_WAIT. */
+	enum upstream_send (*renew)(void *self, struct fetch *f,
+	    enum fetch_fail *why, uint64_t now);
+	/* Ends what is under way for F, and the registration. */
 	void (*cancel)(void *self, struct fetch *f);
 };
 

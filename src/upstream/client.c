@@ -4,9 +4,16 @@
  *	client_send -> (resolve -> client_resolved_cb) -> call_any -> call_at
  *	    -> (flow_wait ... pump) -> call_start
  *	    ... client_response_cb | client_failed_cb | port_error_cb (ICMP)
+ *
+ * A call is its fetch's f->up, until a response opens a registration: then it
+ * is f->watch.
+ *
+ *	client_response_cb -> call_watch
+ *	client_renew -> (flow_wait ... pump) -> call_start
  */
 #include "upstream/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,6 +28,7 @@ struct client {
 	struct dgram *dgram;
 	struct dests dests;
 	struct pool calls;
+	struct call *moved;	/* of call_moved() */
 	struct timer sweep;
 	struct client_stats stats;
 };
@@ -45,7 +53,12 @@ call_free(struct call *call)
 		dgram_cancel(c->dgram, call->x);
 	flow_drop(&call->item);
 	timer_stop(&call->expect);
-	call->fetch->up = NULL;
+	if (c->moved == call)
+		c->moved = NULL;
+	if (call->fetch->watch == call)
+		call->fetch->watch = NULL;
+	else
+		call->fetch->up = NULL;
 	pool_put(&c->calls, call);
 }
 
@@ -72,6 +85,17 @@ call_fail(struct call *call, enum fetch_fail why, uint64_t now)
 
 	call_free(call);
 	fetch_failed(f, why, now);
+}
+
+/* CALL's request, whose turn it was or would have been, is not sent. A
+ * registration stays open all the same. */
+static void
+call_unsent(struct call *call, enum fetch_fail why, uint64_t now)
+{
+	if (call->fetch->watch == call)
+		fetch_failed(call->fetch, why, now);
+	else
+		call_fail(call, why, now);
 }
 
 static struct call *
@@ -109,15 +133,27 @@ no_socket(struct client *c, int err)
 	}
 }
 
-/* Sends CALL from D's current port, or from another one when that has no
- * Message ID left. */
-static bool
-call_start(struct client *c, struct call *call, struct dest *d,
-    enum fetch_fail *why, uint64_t now)
+/* Sends X, which is lasting, from where it went out first. */
+static struct port *
+start_again(struct client *c, struct exchange *x, struct dest *d, uint64_t now)
 {
-	struct fetch *f = call->fetch;
+	struct port *port = x->sent.peer->io;
+
+	port = dest_port_again(d, port->serial, now);
+	if (port != NULL && dgram_start(c->dgram, x, &port->peer, now))
+		return port;
+	errno = EBUSY;
+	return NULL;
+}
+
+/* Sends CALL from D's current port, or from another one when that has no
+ * Message ID left; NULL with errno. */
+static struct port *
+start_anywhere(struct client *c, struct call *call, struct dest *d,
+    uint64_t now)
+{
+	const struct fetch *f = call->fetch;
 	struct port *port;
-	uint64_t expected;
 
 	/* One transfer, one port (PRX-105). */
 	port = f->up_port == 0 ? NULL : dest_port_again(d, f->up_port, now);
@@ -126,6 +162,19 @@ call_start(struct client *c, struct call *call, struct dest *d,
 	while (port != NULL &&
 	    !dgram_start(c->dgram, call->x, &port->peer, now))
 		port = dest_next_port(d, now) ? dest_port(d, now) : NULL;
+	return port;
+}
+
+static bool
+call_start(struct client *c, struct call *call, struct dest *d,
+    enum fetch_fail *why, uint64_t now)
+{
+	struct fetch *f = call->fetch;
+	struct port *port;
+	uint64_t expected;
+
+	port = f->watch == call ? start_again(c, call->x, d, now) :
+	    start_anywhere(c, call, d, now);
 	if (port == NULL) {
 		*why = no_socket(c, errno);
 		return false;
@@ -152,7 +201,7 @@ pump(struct client *c, struct dest *d, uint64_t now)
 	d->busy = true;
 	while ((it = flow_next(&d->flow, now)) != NULL)
 		if (!call_start(c, call_of(it), d, &why, now))
-			call_fail(call_of(it), why, now);
+			call_unsent(call_of(it), why, now);
 	d->busy = false;
 	timer_start(c->timers, &d->wake, flow_wakeup(&d->flow));
 }
@@ -163,6 +212,19 @@ flow_moved(struct client *c, struct flow *flow, uint64_t now)
 {
 	if (flow->waiting > 0)
 		pump(c, dest_of(flow), now);
+}
+
+/* Likewise: it was CALL's turn. False when CALL has gone meanwhile: that the
+ * next one failed was the end of its fetch, too. */
+static bool
+call_moved(struct client *c, struct call *call, struct flow *flow, uint64_t now)
+{
+	c->moved = call;
+	flow_moved(c, flow, now);
+	if (c->moved == NULL)
+		return false;
+	c->moved = NULL;
+	return true;
 }
 
 static void
@@ -193,36 +255,59 @@ call_wait(struct client *c, struct call *call, struct dest *d, uint64_t now)
 	bool ok = flow_wait(&d->flow, &call->item, call->fetch->client,
 	    &displaced);
 
-	if (displaced != NULL)
-		call_fail(call_of(displaced), FETCH_BUSY, now);
 	if (ok && !timer_running(&d->wake))
 		timer_start(c->timers, &d->wake, flow_wakeup(&d->flow));
+	if (displaced != NULL)
+		call_unsent(call_of(displaced), FETCH_BUSY, now);
 	return ok;
+}
+
+static struct dgram_out
+request_of(const struct fetch *f)
+{
+	return (struct dgram_out){
+		.type = f->type,
+		.code = f->code,
+		.observe = f->registers,
+		.opts = f->opts,
+		.payload = f->payload,
+	};
+}
+
+static enum fetch_fail
+refusal_fail(enum dgram_refusal why)
+{
+	return why == DGRAM_TOO_LARGE ? FETCH_TOO_LARGE : FETCH_BUSY;
 }
 
 /* Encodes the request, unless that was done for another address before. */
 static bool
 call_prepare(struct client *c, struct call *call, enum fetch_fail *why)
 {
-	const struct fetch *f = call->fetch;
-	struct dgram_out out = {
-		.type = f->type,
-		.code = f->code,
-		.opts = f->opts,
-		.payload = f->payload,
-	};
+	struct dgram_out out = request_of(call->fetch);
 	enum dgram_refusal refusal;
 
 	if (call->x != NULL)
 		return true;
 	call->x = dgram_prepare(c->dgram, &out, call, &refusal);
 	if (call->x == NULL) {
-		*why = refusal == DGRAM_TOO_LARGE ? FETCH_TOO_LARGE :
-		    FETCH_BUSY;
+		*why = refusal_fail(refusal);
 		return false;
 	}
 	flow_item_init(&call->item, call->x->sent.buf->len);
 	return true;
+}
+
+/* Sends CALL, which is prepared, to D, now or when its turn comes. */
+static bool
+call_go(struct client *c, struct call *call, struct dest *d,
+    enum fetch_fail *why, uint64_t now)
+{
+	d->flow.nstart = call->fetch->route.nstart;
+	if (d->flow.waiting == 0 && flow_open(&d->flow, now))
+		return call_start(c, call, d, why, now);
+	*why = FETCH_BUSY;
+	return call_wait(c, call, d, now);
 }
 
 /* Whether F goes where a client says, not where the configuration does. */
@@ -253,10 +338,7 @@ call_at(struct client *c, struct call *call, const struct addr *a,
 	d = dest_get(&c->dests, a, is_guest(call->fetch), now);
 	if (d == NULL || !call_prepare(c, call, why))
 		return false;
-	d->flow.nstart = call->fetch->route.nstart;
-	if (d->flow.waiting == 0 && flow_open(&d->flow, now))
-		return call_start(c, call, d, why, now);
-	return call_wait(c, call, d, now);
+	return call_go(c, call, d, why, now);
 }
 
 /* Sends CALL to the first of N addresses that may be used and has a route: IPv6
@@ -372,11 +454,8 @@ call_abandon(struct client *c, struct call *call, uint64_t now)
 }
 
 static void
-client_cancel(void *self, struct fetch *f)
+call_cancel(struct client *c, struct call *call)
 {
-	struct client *c = self;
-	struct call *call = f->up;
-
 	if (call == NULL)
 		return;
 	if (call->item.state == FLOW_OUT)
@@ -384,12 +463,65 @@ client_cancel(void *self, struct fetch *f)
 	call_free(call);
 }
 
+static void
+client_cancel(void *self, struct fetch *f)
+{
+	call_cancel(self, f->up);
+	call_cancel(self, f->watch);
+}
+
+static enum upstream_send
+client_renew(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
+{
+	struct client *c = self;
+	struct call *call = f->watch;
+	struct dgram_out out = request_of(f);
+	enum dgram_refusal refusal;
+	const struct port *port;
+	struct dest *d;
+
+	assert(call != NULL);
+	if (!dgram_renew(c->dgram, call->x, &out, &refusal)) {
+		*why = refusal_fail(refusal);
+		return UPSTREAM_FAILED;
+	}
+	if (call->item.state == FLOW_OUT)
+		call_abandon(c, call, now);
+	flow_drop(&call->item);
+	timer_stop(&call->expect);
+	flow_item_init(&call->item, call->x->sent.buf->len);
+	/* It counts as used: there is one at that address. */
+	port = call->x->sent.peer->io;
+	d = dest_get(&c->dests, &port->dest->addr, is_guest(f), now);
+	assert(d == port->dest);
+	return call_go(c, call, d, why, now) ? UPSTREAM_SENT : UPSTREAM_FAILED;
+}
+
 const struct upstream_ops client_upstream_ops = {
 	.send = client_send,
+	.renew = client_renew,
 	.cancel = client_cancel,
 };
 
 /* ---- what comes back ---- */
+
+/* CALL's registration is open, or still is: what waits to be sent to keep it so
+ * is not needed any more. */
+static void
+call_watch(struct client *c, struct call *call)
+{
+	struct fetch *f = call->fetch;
+
+	timer_stop(&call->expect);
+	if (call->x->observe)
+		flow_drop(&call->item);
+	if (f->watch == call)
+		return;
+	/* The new one takes the place of an old one. */
+	call_cancel(c, f->watch);
+	f->up = NULL;
+	f->watch = call;
+}
 
 static bool
 client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
@@ -399,13 +531,22 @@ client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
 	struct flow *flow = &port->dest->flow;
 	struct call *call = x->user;
 	struct fetch *f = call->fetch;
+	struct buf *sent = buf_ref(x->sent.buf);
+	bool ok;
 
 	flow_heard(flow, now);
 	flow_done(&call->item, now);
-	flow_moved(user, flow, now);
-	call->x = NULL;
-	call_free(call);
-	return fetch_response(f, m, buf_span(x->sent.buf), now);
+	if (dgram_lasting(x))
+		call_watch(user, call);
+	else
+		call->x = NULL;
+	ok = call_moved(user, call, flow, now);
+	if (ok && call->x == NULL)
+		call_free(call);
+	if (ok)
+		ok = fetch_response(f, m, buf_span(sent), now);
+	buf_unref(sent);
+	return ok;
 }
 
 static void
@@ -442,9 +583,9 @@ client_failed_cb(void *user, struct exchange *x, enum dgram_fail why,
 		flow_heard(flow, now);
 		flow_drop(&call->item);
 	}
-	flow_moved(user, flow, now);
 	call->x = NULL;
-	call_fail(call, fails[why], now);
+	if (call_moved(user, call, flow, now))
+		call_fail(call, fails[why], now);
 }
 
 static void
@@ -488,20 +629,24 @@ call_next_address(struct client *c, struct call *call,
 }
 
 /* CALL's request did not arrive. If an earlier copy may have, one that is not
- * idempotent must not be sent elsewhere (PRX-78). */
+ * idempotent must not be sent elsewhere (PRX-78). A registration is where it
+ * is. */
 static void
 call_unreachable(struct client *c, struct call *call, uint64_t now)
 {
 	const struct sent *sent = &call->x->sent;
 	struct port *port = sent->peer->io;
 	struct fetch *f = call->fetch;
-	bool again = sent->copies == 1 || coap_method_idempotent(f->code);
+	bool again = f->watch != call &&
+	    (sent->copies == 1 || coap_method_idempotent(f->code));
 	struct addr failed = sent->peer->remote;
 
 	flow_drop(&call->item);
 	timer_stop(&call->expect);
-	dgram_recall(c->dgram, call->x);
-	flow_moved(c, &port->dest->flow, now);
+	if (again)
+		dgram_recall(c->dgram, call->x);
+	if (!call_moved(c, call, &port->dest->flow, now))
+		return;
 	if (!again)
 		call_free(call);
 	if (!again || !call_next_address(c, call, &failed, now))

@@ -200,6 +200,16 @@ note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	return s->send_result;
 }
 
+static enum upstream_send
+note_renew(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
+{
+	struct stand *s = self;
+
+	s->renewals++;
+	s->sends--;
+	return note_send(self, f, why, now);
+}
+
 static void
 note_cancel(void *self, struct fetch *f)
 {
@@ -211,6 +221,7 @@ note_cancel(void *self, struct fetch *f)
 
 static const struct upstream_ops note_upstream = {
 	.send = note_send,
+	.renew = note_renew,
 	.cancel = note_cancel,
 };
 

@@ -49,7 +49,7 @@ struct stand {
 	char request[512];	/* its request, as dump() has it */
 	uint8_t octets[2304];	/* ... as it went out */
 	size_t noctets;
-	unsigned sends, cancels;
+	unsigned sends, renewals, cancels;
 	/* What the client got. */
 	unsigned replies, suppressed, drops, once;
 	bool acked;		/* an empty ACK counts as sent */

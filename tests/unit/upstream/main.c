@@ -5,6 +5,7 @@ Suite *dest_suite(void);
 Suite *flow_suite(void);
 Suite *client_suite(void);
 Suite *client_errors_suite(void);
+Suite *watch_suite(void);
 
 int
 main(void)
@@ -14,6 +15,7 @@ main(void)
 		flow_suite,
 		client_suite,
 		client_errors_suite,
+		watch_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));
