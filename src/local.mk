@@ -36,6 +36,8 @@ src_libmsg_a_SOURCES = \
 	src/msg/core.h \
 	src/msg/datagram.c src/msg/datagram.h \
 	src/msg/exchange.c \
+	src/msg/note.c \
+	src/msg/notify.c src/msg/notify.h \
 	src/msg/params.c src/msg/params.h \
 	src/msg/peer.c src/msg/peer.h \
 	src/msg/received.c src/msg/received.h \

@@ -76,6 +76,8 @@ tests_unit_msg_unit_SOURCES = $(unit_runner) \
 	tests/unit/msg/test_datagram.c \
 	tests/unit/msg/test_exchange.c \
 	tests/unit/msg/test_lasting.c \
+	tests/unit/msg/test_note.c \
+	tests/unit/msg/test_notify.c \
 	tests/unit/msg/test_params.c \
 	tests/unit/msg/test_peer.c \
 	tests/unit/msg/test_received.c \

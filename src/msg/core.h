@@ -1,13 +1,28 @@
 /*
- * core: struct dgram, and what its three parts call of each other.
+ * core: struct dgram, and what its parts call of each other.
  *
- * Private to datagram.c (what comes in), exchange.c (what we send and repeat)
- * and reply.c (what we answer).
+ * Private to datagram.c (what comes in), exchange.c (what we send and repeat),
+ * reply.c (what we answer), notify.c (what we say unasked), note.c (to whom).
  */
 #ifndef MSG_CORE_H
 #define MSG_CORE_H
 
 #include "msg/datagram.h"
+
+enum { OLD_MIDS = 20 };		/* as many as MAX_RETRANSMIT may be */
+
+/* The notes of one endpoint, and the one CON to it among them. */
+struct notes {
+	struct list link;	/* in struct dgram */
+	struct list turns;	/* struct note, who was told last at the end */
+	struct sent con;	/* peer, dgram always; timer for later, too */
+	struct note *telling;	/* whose CON is outstanding, or NULL */
+	uint64_t non_at;	/* ms, the last NON to the endpoint; 0: none */
+	uint32_t count;		/* of turns */
+	uint16_t old[OLD_MIDS];	/* Message IDs of con that are superseded */
+	uint8_t nold;
+	bool last;		/* con ends the entry of telling */
+};
 
 struct dgram {
 	const struct dgram_ops *ops;
@@ -23,8 +38,18 @@ struct dgram {
 	struct table sent;	/* struct sent by (peer, mid) */
 	struct table tokens;	/* struct exchange by token */
 	struct pool sent_pool, exchange_pool;
+	struct list notes;	/* struct notes, one per endpoint with any */
+	struct pool notes_pool;
+	size_t note_count;
+	size_t note_cons;	/* endpoints with a CON of theirs outstanding */
 	struct dgram_stats stats;
 };
+
+static inline struct note *
+note_at(struct list *l)
+{
+	return CONTAINER_OF(l, struct note, link);
+}
 
 static inline struct exchange *
 exchange_of(struct sent *s)
@@ -87,5 +112,34 @@ void dgram_expiry_arm(struct dgram *d);
  * wants to hear of CODE. */
 void dgram_refuse(struct dgram *d, struct peer *p, const struct coap_msg *m,
     uint8_t code, struct span opts, uint64_t now);
+
+void dgram_notes_init(struct dgram *d);
+void dgram_notes_fini(struct dgram *d);
+
+struct span dgram_note_token(const struct note *n);
+
+/* Takes N out of everything. It may have been the last of its struct notes,
+ * which is gone then. */
+void dgram_note_unlink(struct note *n);
+
+/* NS has one note less, or one less who uses it. */
+void dgram_notes_put(struct notes *ns);
+
+/* The CON of NS is outstanding no longer. */
+void dgram_notes_con_end(struct notes *ns);
+
+/* Something about a struct notes is due. */
+void dgram_notes_fire(struct timer *t, uint64_t now);
+
+/* An ACK, or a RST, with MID from P, which has notes: whether it is for one of
+ * them. */
+bool dgram_notes_ack(struct dgram *d, struct peer *p, uint16_t mid,
+    uint64_t now);
+bool dgram_notes_reset(struct dgram *d, struct peer *p, uint16_t mid,
+    uint64_t now);
+
+/* The way to P, as far as it had to do with something that is over, is free:
+ * those of its notes that are behind are told. */
+void dgram_notes_wake(struct dgram *d, struct peer *p, uint64_t now);
 
 #endif

@@ -51,9 +51,10 @@ dgram_new(const struct dgram_ops *ops, void *user,
 	timer_init(&d->expiry, expiry_fire);
 	pool_init(&d->sent_pool, sizeof(struct sent), max);
 	pool_init(&d->exchange_pool, sizeof(struct exchange), max);
-	/* Every peer in use has a record or a message out, so with more peers
-	 * than these there is always an idle one to forget. */
-	if (!peers_init(&d->peers, 2 * max + 1024, rnd))
+	dgram_notes_init(d);
+	/* Every peer in use has a record, a message out or an observer, so with
+	 * more peers than these there is always an idle one to forget. */
+	if (!peers_init(&d->peers, 2 * max + params->max_observers + 1024, rnd))
 		goto err0;
 	if (!received_init(&d->received, max))
 		goto err1;
@@ -100,7 +101,7 @@ dgram_received_count(const struct dgram *d)
 size_t
 dgram_sent_count(const struct dgram *d)
 {
-	return d->sent.count;
+	return d->sent.count + d->note_cons;
 }
 
 /* ---- receiving ---- */
@@ -272,6 +273,20 @@ input_begin(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		input_separate(d, p, m, digest, now);
 }
 
+/* An ACK that no message in the table waits for. */
+static void
+input_ack_note(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint64_t now)
+{
+	enum coap_kind kind = coap_code_kind(m->code);
+
+	if (p->notes != NULL && kind != COAP_KIND_REQUEST &&
+	    kind != COAP_KIND_RESERVED &&
+	    dgram_notes_ack(d, p, m->mid, now))
+		return;
+	d->stats.rx_unexpected++;
+}
+
 static void
 input_ack(struct dgram *d, struct peer *p, const struct coap_msg *m,
     uint64_t now)
@@ -280,7 +295,7 @@ input_ack(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	enum coap_kind kind = coap_code_kind(m->code);
 
 	if (s == NULL || s->type != COAP_CON) {
-		d->stats.rx_unexpected++;
+		input_ack_note(d, p, m, now);
 		return;
 	}
 	if (kind == COAP_KIND_REQUEST || kind == COAP_KIND_RESERVED)
@@ -290,6 +305,8 @@ input_ack(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		peer_heard(p, now);
 		dgram_unlink(d, s);
 		dgram_sent_free(d, s);
+		if (p->notes != NULL)
+			dgram_notes_wake(d, p, now);
 		return;
 	}
 	if (kind == COAP_KIND_EMPTY) {
@@ -318,7 +335,10 @@ input_reset(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	if (m->code != COAP_EMPTY)
 		return;		/* MSG-22 */
 	if (s == NULL) {
-		d->stats.rx_unexpected++;
+		if (p->notes != NULL && dgram_notes_reset(d, p, m->mid, now))
+			d->stats.rx_reset++;
+		else
+			d->stats.rx_unexpected++;
 		return;
 	}
 	d->stats.rx_reset++;
@@ -427,6 +447,7 @@ dgram_free(struct dgram *d)
 	if (d == NULL)
 		return;
 	timer_stop(&d->expiry);
+	dgram_notes_fini(d);
 	table_each(&d->sent, free_sent_node, d);
 	/* Prepared, or lasting. */
 	table_each(&d->tokens, free_token_node, d);

@@ -19,6 +19,7 @@
 
 #include "coap/emit.h"
 #include "coap/msg.h"
+#include "msg/notify.h"
 #include "msg/params.h"
 #include "msg/peer.h"
 #include "msg/received.h"
@@ -79,6 +80,17 @@ struct dgram_ops {
 	    const struct coap_msg *m, uint64_t now);
 	void (*failed)(void *user, struct exchange *x, enum dgram_fail why,
 	    uint64_t now);
+	/* What N is to be told now: counts as told from then on. OUT, all 0,
+	 * is filled in; its octets are read before the next upcall. Neither
+	 * adds nor removes a note. */
+	void (*notice)(void *user, struct note *n, struct dgram_notice *out,
+	    uint64_t now);
+	/* Whether there is something newer than N was told. */
+	bool (*behind)(void *user, const struct note *n);
+	/* N is removed, and not touched again. Others may be added, removed
+	 * and notified. */
+	void (*gone)(void *user, struct note *n, enum note_end why,
+	    uint64_t now);
 };
 
 struct dgram_stats {
@@ -93,6 +105,11 @@ struct dgram_stats {
 	uint64_t empty_acks;
 	uint64_t no_mid;	/* all Message IDs of a peer leased */
 	uint64_t full;		/* exchanges or buffers at their limit */
+	uint64_t notifications;	/* first copies of each state told */
+	uint64_t notifications_con;	/* ... that were CON */
+	uint64_t superseded;	/* ... in the place of a copy of an older one */
+	uint64_t notifications_late;	/* no Message ID or buffer at first */
+	uint64_t observers_refused, observers_reset, observers_silent;
 };
 
 /* A message layer on TIMERS, with datagrams from BUFS. PARAMS, TIMERS, BUFS and
@@ -101,7 +118,7 @@ struct dgram *dgram_new(const struct dgram_ops *ops, void *user,
     const struct msg_params *params, struct timers *timers,
     struct buf_pool *bufs, struct rand *rnd);
 
-/* Forgets everything; no upcall. Peers may be freed afterwards. */
+/* Forgets everything; no upcall. Peers, and notes, may be freed afterwards. */
 void dgram_free(struct dgram *d);
 
 /* The table of peers, for the server side. */
@@ -110,7 +127,8 @@ struct peers *dgram_peers(struct dgram *d);
 const struct dgram_stats *dgram_stats(const struct dgram *d);
 const struct received_stats *dgram_received_stats(const struct dgram *d);
 
-/* Records and exchanges in the tables now. */
+/* Records in the table now; exchanges in theirs, with the CON notifications
+ * outstanding. */
 size_t dgram_received_count(const struct dgram *d);
 size_t dgram_sent_count(const struct dgram *d);
 

@@ -80,6 +80,8 @@ void
 dgram_sent_free(struct dgram *d, struct sent *s)
 {
 	buf_unref(s->buf);
+	if (!s->request)
+		s->peer->separate--;
 	if (s->peer != NULL)
 		peer_unref(s->peer);
 	if (s->request)
@@ -92,10 +94,14 @@ void
 dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
     uint64_t now)
 {
+	struct peer *p = s->request ? NULL : s->peer;
+
 	dgram_unlink(d, s);
 	if (s->request)
 		d->ops->failed(d->user, exchange_of(s), why, now);
 	dgram_sent_free(d, s);
+	if (p != NULL && p->notes != NULL)
+		dgram_notes_wake(d, p, now);
 }
 
 /* What a response says of its freshness was true when its first copy went out:

@@ -49,6 +49,7 @@ struct peer_stats {
 				 * state we hold (RFC 7252 4.7) */
 };
 
+struct notes;
 struct peers;
 
 struct peer {
@@ -60,6 +61,8 @@ struct peer {
 	void *io;		/* the socket, for dgram_ops.send */
 	uint8_t note;		/* the user's own; 0 at first */
 	uint32_t refs;		/* records and exchanges that name it */
+	uint32_t separate;	/* CON responses to it outstanding */
+	struct notes *notes;	/* its observers (msg/notify.h), or NULL */
 	struct mids mids;
 	struct peer_stats stats;
 };

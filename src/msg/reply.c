@@ -49,6 +49,7 @@ reply_separately(struct dgram *d, struct peer *p, uint16_t mid, struct buf *b,
 	s->request = false;
 	dgram_sent_init(d, s, COAP_CON, b);
 	sent_first(s, p, mid, now);
+	p->separate++;
 	dgram_sent_start(d, s, now);
 	return true;
 }

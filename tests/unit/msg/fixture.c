@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <stdio.h>
+
 static void
 send_cb(struct peer *p, struct buf *b)
 {
@@ -77,9 +79,65 @@ progress_cb(void *user, struct exchange *x, enum dgram_progress what,
 		w->repeated++;
 }
 
+static void
+notice_cb(void *user, struct note *n, struct dgram_notice *out, uint64_t now)
+{
+	static uint8_t opts[8], payload[BUF_LARGE];
+	struct obs *o = CONTAINER_OF(n, struct obs, note);
+	struct world *w = user;
+
+	ck_assert_uint_eq(now, w->now);
+	memset(opts, 0xff, sizeof(opts));	/* whoever keeps it gets this */
+	o->asked++;
+	out->newer = o->told != o->state;
+	o->told = o->state;
+	out->code = COAP_205;
+	if (o->code != 0) {
+		out->code = o->code;
+		out->last = true;
+		out->once = o->once;
+		return;
+	}
+	opts[0] = 0x61;
+	opts[1] = o->state;
+	opts[2] = 0x81;
+	opts[3] = (uint8_t)(60 - (now - T0) / 1000);
+	out->opts = span_make(opts, o->aging ? 4 : 2);
+	payload[0] = o->state;
+	out->payload = span_make(payload, 1 + o->padding);
+}
+
+static bool
+behind_cb(void *user, const struct note *n)
+{
+	const struct obs *o =
+	    (const void *)((const char *)n - offsetof(struct obs, note));
+
+	(void)user;
+	return o->told != o->state;
+}
+
+static void
+gone_cb(void *user, struct note *n, enum note_end why, uint64_t now)
+{
+	struct obs *o = CONTAINER_OF(n, struct obs, note);
+	struct world *w = user;
+
+	ck_assert_uint_eq(now, w->now);
+	/* Not touched again. */
+	memset(&o->note, 0xee, sizeof(o->note));
+	o->gone++;
+	o->why = why;
+	if (o->on_gone != NULL)
+		o->on_gone(o);
+}
+
 static const struct dgram_ops server_ops = {
 	.send = send_cb,
 	.request = request_cb,
+	.notice = notice_cb,
+	.behind = behind_cb,
+	.gone = gone_cb,
 };
 
 static const struct dgram_ops client_ops = {
@@ -104,6 +162,8 @@ world_init(struct world *w, uint32_t max, bool server)
 	msg_params_init(&w->params);
 	w->params.ack_random_factor = 1000;
 	w->params.max_exchanges = max;
+	w->params.max_observers = server ? OBSERVERS : 0;
+	w->params.max_per_client = OBSERVERS - 2;
 	msg_params_derive(&w->params);
 	w->d = dgram_new(server ? &server_ops : &client_ops, w, &w->params,
 	    &w->timers, w->bufs, &w->rnd);
@@ -220,6 +280,67 @@ ask(struct world *w, size_t i, uint8_t type)
 	w->seen = w->nout;
 	memcpy(w->token, x->token, sizeof(w->token));
 	return x;
+}
+
+bool
+observe(struct world *w, struct obs *o, size_t i, uint8_t token)
+{
+	*o = (struct obs){ 0 };
+	return dgram_note_add(w->d, &o->note, &w->peer[i],
+	    span_make(&token, 1));
+}
+
+void
+change(struct world *w, struct obs *o)
+{
+	o->state++;
+	dgram_notify(w->d, &o->note, w->now);
+}
+
+static void
+notification(struct world *w, size_t i, unsigned first, unsigned mid,
+    uint8_t token, uint8_t state)
+{
+	char hex[64];
+
+	snprintf(hex, sizeof(hex), "%02x 45 %04x %02x 61 %02x ff %02x", first,
+	    mid, token, state, state);
+	out(w, i, hex);
+}
+
+void
+out_con(struct world *w, size_t i, unsigned mid, uint8_t token,
+    uint8_t state)
+{
+	notification(w, i, 0x41, mid, token, state);
+}
+
+void
+out_non(struct world *w, size_t i, unsigned mid, uint8_t token,
+    uint8_t state)
+{
+	notification(w, i, 0x51, mid, token, state);
+}
+
+static void
+empty(struct world *w, size_t i, unsigned first, unsigned mid)
+{
+	char hex[16];
+
+	snprintf(hex, sizeof(hex), "%02x 00 %04x", first, mid);
+	in(w, i, hex);
+}
+
+void
+in_ack(struct world *w, size_t i, unsigned mid)
+{
+	empty(w, i, 0x60, mid);
+}
+
+void
+in_rst(struct world *w, size_t i, unsigned mid)
+{
+	empty(w, i, 0x70, mid);
 }
 
 void

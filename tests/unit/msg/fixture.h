@@ -12,7 +12,7 @@
 #include "msg/datagram.h"
 #include "unit.h"
 
-enum { OUT_MAX = 64, GOT_MAX = 16, T0 = 1000000 };
+enum { OUT_MAX = 64, GOT_MAX = 16, OBSERVERS = 6, T0 = 1000000 };
 
 /* A datagram that was sent. */
 struct out {
@@ -20,6 +20,20 @@ struct out {
 	const struct peer *to;
 	uint16_t len;
 	uint8_t octets[BUF_LARGE];
+};
+
+/* An observer of peer[] under a token of one octet. */
+struct obs {
+	struct note note;
+	uint8_t state, told;	/* the newest, and what was said last */
+	uint8_t code;		/* of what it is told at the end, or 0 */
+	bool once;		/* ... in a NON */
+	bool aging;		/* with Max-Age: 60 s since T0 */
+	size_t padding;		/* octets of more payload */
+	unsigned asked;		/* calls of ops->notice() */
+	unsigned gone;
+	enum note_end why;
+	void (*on_gone)(struct obs *o);
 };
 
 /* A request that was received, still to be answered. */
@@ -78,6 +92,23 @@ bool reply(struct world *w, size_t i, uint8_t code);
 
 /* Sends a GET to peer I; its datagram counts as seen. */
 struct exchange *ask(struct world *w, size_t i, uint8_t type);
+
+/* O, all new, observes from peer I under TOKEN. */
+bool observe(struct world *w, struct obs *o, size_t i, uint8_t token);
+
+/* O's next state is there, and it is to be told. */
+void change(struct world *w, struct obs *o);
+
+/* The next datagram sent, to peer I, is a notification of STATE: 2.05, Observe
+ * and payload are both STATE. */
+void out_con(struct world *w, size_t i, unsigned mid, uint8_t token,
+    uint8_t state);
+void out_non(struct world *w, size_t i, unsigned mid, uint8_t token,
+    uint8_t state);
+
+/* From peer I. */
+void in_ack(struct world *w, size_t i, unsigned mid);
+void in_rst(struct world *w, size_t i, unsigned mid);
 
 /* Takes all buffers there are, and gives them back. */
 void hoard(struct world *w);

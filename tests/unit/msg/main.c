@@ -9,6 +9,7 @@ main(void)
 		params_suite, peer_suite, received_suite, sent_suite,
 		datagram_suite, requests_suite, reply_suite, exchange_suite,
 		lasting_suite,
+		note_suite, notify_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

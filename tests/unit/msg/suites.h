@@ -13,5 +13,7 @@ Suite *exchange_suite(void);
 Suite *lasting_suite(void);
 Suite *requests_suite(void);
 Suite *reply_suite(void);
+Suite *note_suite(void);
+Suite *notify_suite(void);
 
 #endif
