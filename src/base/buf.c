@@ -13,7 +13,7 @@
 
 #include "base/poison.h"
 
-enum { CLASSES = 4 };
+enum { CLASSES = 5 };
 
 struct buf_pool {
 	struct buf *free[CLASSES];
@@ -23,7 +23,8 @@ struct buf_pool {
 	uint64_t full;
 };
 
-static const uint16_t caps[CLASSES] = { BUF_SMALL, 640, 1280, BUF_LARGE };
+static const uint16_t caps[CLASSES] = { BUF_SMALL, 208, 640, 1280,
+	BUF_LARGE };
 
 /* The smallest that holds NEED octets. */
 static inline unsigned

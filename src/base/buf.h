@@ -15,7 +15,7 @@
 
 /* Octets of data: the smallest size, and the largest, which holds whatever fits
  * a receive slot with another token and our own options. */
-enum { BUF_SMALL = 208, BUF_LARGE = 2176 };
+enum { BUF_SMALL = 96, BUF_LARGE = 2176 };
 
 struct buf_pool;
 
