@@ -29,13 +29,13 @@ rand_init(struct rand *r)
 		abort();
 	}
 	r->counter = 0;
+	r->pieces = 0;
 }
 
 void
 rand_init_fixed(struct rand *r, uint64_t seed)
 {
-	r->key = (struct siphash_key){ seed, ~seed };
-	r->counter = 0;
+	*r = (struct rand){ .key = { seed, ~seed } };
 }
 
 uint64_t
@@ -57,6 +57,21 @@ rand_below(struct rand *r, uint64_t n)
 		x = rand_u64(r);
 	while (x < odd);
 	return x % n;
+}
+
+uint32_t
+rand_spread(struct rand *r, uint32_t n)
+{
+	uint32_t x;
+
+	if (r->pieces == 0) {
+		r->rest = rand_u64(r);
+		r->pieces = 4;
+	}
+	x = (uint16_t)r->rest;
+	r->rest >>= 16;
+	r->pieces--;
+	return (uint32_t)((uint64_t)x * n >> 16);
 }
 
 struct siphash_key

@@ -13,6 +13,8 @@
 struct rand {
 	struct siphash_key key;
 	uint64_t counter;
+	uint64_t rest;		/* of rand_spread(): so many times 16 bits */
+	unsigned pieces;
 };
 
 /* Seed from the operating system. Aborts when the system has no randomness. */
@@ -25,6 +27,10 @@ uint64_t rand_u64(struct rand *r);
 
 /* Uniform in [0, n), n > 0. */
 uint64_t rand_below(struct rand *r, uint64_t n);
+
+/* Evenly in [0, n), 0 < n <= 65536, to within a part in 65536 / n, for spreading
+ * things in time: a quarter of a rand_u64(). */
+uint32_t rand_spread(struct rand *r, uint32_t n);
 
 /* A fresh key for a table. */
 struct siphash_key rand_key(struct rand *r);

@@ -90,12 +90,25 @@ peer_alloc(struct peers *ps)
 	return pool_get(&ps->pool);
 }
 
+/* What local addresses there are is not for a client to choose: to tell them
+ * apart is enough. */
+static uint64_t
+scatter(const struct addr *local)
+{
+	uint64_t w[3];
+
+	_Static_assert(sizeof(w) == sizeof(*local), "all of it");
+	memcpy(w, local, sizeof(w));
+	return (w[0] + w[1] * UINT64_C(0x9e3779b97f4a7c15) +
+		   w[2] * UINT64_C(0xc2b2ae3d27d4eb4f)) *
+	    UINT64_C(0xff51afd7ed558ccd);
+}
+
 struct peer *
 peers_get(struct peers *ps, const struct addr *remote,
     const struct addr *local, void *io)
 {
-	struct addr pair[2] = { *remote, *local };
-	uint64_t hash = siphash(&ps->key, span_make(pair, sizeof(pair)));
+	uint64_t hash = siphash(&ps->key, addr_span(remote)) ^ scatter(local);
 	struct table_node *n;
 	struct peer *p;
 

@@ -23,7 +23,9 @@ sent_first_timeout(const struct msg_params *params, struct rand *rnd)
 	uint64_t spread = params->ack_timeout *
 	    (params->ack_random_factor - 1000) / 1000;
 
-	return (uint32_t)(params->ack_timeout + rand_below(rnd, spread + 1));
+	return (uint32_t)(params->ack_timeout + (spread < 65536 ?
+		rand_spread(rnd, (uint32_t)spread + 1) :
+		rand_below(rnd, spread + 1)));
 }
 
 enum sent_due
@@ -34,7 +36,7 @@ sent_due(struct sent *s, const struct msg_params *params, uint64_t now,
 		return SENT_GIVE_UP;
 	/* No copy later than MAX_TRANSMIT_SPAN after the first, as after a
 	 * process that was stopped: what is missing is skipped (MSG-33). */
-	if (now - s->first > params->max_transmit_span) {
+	if (now - s->first > params->max_transmit_span + SENT_LATE_MS) {
 		s->state = SENT_LAST_WAIT;
 		*next = s->first + params->max_transmit_wait;
 		return SENT_WAIT;

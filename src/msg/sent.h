@@ -21,6 +21,9 @@
 
 enum sent_state { SENT_NEW, SENT_WAIT_ACK, SENT_LAST_WAIT, SENT_ACKED };
 
+/* A timer may be as late, in ms, without the process having stood still. */
+enum { SENT_LATE_MS = 250 };
+
 struct dgram;
 
 struct sent {

@@ -66,6 +66,26 @@ START_TEST(below_is_below)
 }
 END_TEST
 
+START_TEST(spread_is_uniform)
+{
+	static const uint32_t limits[] = { 1, 2, 1001, 65536 };
+	unsigned six[6] = { 0 };
+	struct rand r;
+
+	rand_init_fixed(&r, 5);
+	for (size_t i = 0; i < UNIT_COUNT(limits); i++)
+		for (size_t j = 0; j < 1000; j++)
+			ck_assert_uint_lt(rand_spread(&r, limits[i]),
+			    limits[i]);
+	for (unsigned i = 0; i < 60000; i++)
+		six[rand_spread(&r, 6)]++;
+	for (unsigned i = 0; i < 6; i++) {
+		ck_assert_uint_gt(six[i], 9600);
+		ck_assert_uint_lt(six[i], 10400);
+	}
+}
+END_TEST
+
 /* MSG-30: uniform. 60000 draws of six: each 10000 +- 4.4 sigma. For three
  * quarters of 2^64 a plain remainder would give the lower third twice. */
 START_TEST(below_is_uniform)
@@ -112,6 +132,7 @@ rand_suite(void)
 	tcase_add_test(tc, fixed_seed_repeats);
 	tcase_add_test(tc, no_repeats);
 	tcase_add_test(tc, below_is_below);
+	tcase_add_test(tc, spread_is_uniform);
 	tcase_add_test(tc, below_is_uniform);
 	tcase_add_test(tc, keys_are_fresh);
 	suite_add_tcase(s, tc);
