@@ -24,7 +24,7 @@
 #include "net/sock.h"
 
 enum {
-	RX_SLOTS = 32,
+	RX_SLOTS = 64,
 	RX_OCTETS = 2048,
 	RX_START = 4,		/* the first batch, and the smallest */
 	RX_TRIES = 4,		/* reads in a turn while only errors come */
