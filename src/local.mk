@@ -66,6 +66,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/classify.c src/proxy/classify.h \
 	src/proxy/collect.c src/proxy/collect.h \
 	src/proxy/core.h \
+	src/proxy/crowd.c src/proxy/crowd.h \
 	src/proxy/echo.c src/proxy/echo.h \
 	src/proxy/fetch.c src/proxy/fetch.h \
 	src/proxy/filter.c src/proxy/filter.h \
@@ -77,6 +78,11 @@ src_libproxy_a_SOURCES = \
 	src/proxy/links.c src/proxy/links.h \
 	src/proxy/local.c src/proxy/local.h \
 	src/proxy/proxy.c src/proxy/proxy.h \
+	src/proxy/notified.c \
+	src/proxy/observation.c src/proxy/observation.h \
+	src/proxy/observe.c src/proxy/observe.h \
+	src/proxy/observer.h \
+	src/proxy/observers.c \
 	src/proxy/publish.c src/proxy/publish.h \
 	src/proxy/redirect.c src/proxy/redirect.h \
 	src/proxy/reply.h \
@@ -92,7 +98,8 @@ src_libproxy_a_SOURCES = \
 	src/proxy/upstream.h
 
 src_libserver_a_SOURCES = \
-	src/server/server.c src/server/server.h
+	src/server/server.c src/server/server.h \
+	src/server/watch.c src/server/watch.h
 
 src_libupstream_a_SOURCES = \
 	src/upstream/client.c src/upstream/client.h \

@@ -119,6 +119,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_cache_model.c \
 	tests/unit/proxy/test_classify.c \
 	tests/unit/proxy/test_collect.c \
+	tests/unit/proxy/test_crowd.c \
 	tests/unit/proxy/test_downloads.c \
 	tests/unit/proxy/test_echo.c \
 	tests/unit/proxy/test_fetch.c \
@@ -129,6 +130,8 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_limit.c \
 	tests/unit/proxy/test_links.c \
 	tests/unit/proxy/test_local.c \
+	tests/unit/proxy/test_observation.c \
+	tests/unit/proxy/test_observe.c \
 	tests/unit/proxy/test_proxy.c \
 	tests/unit/proxy/test_publish.c \
 	tests/unit/proxy/test_redirect.c \
@@ -147,7 +150,8 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 
 tests_unit_server_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/server/main.c \
-	tests/unit/server/test_server.c
+	tests/unit/server/test_server.c \
+	tests/unit/server/test_watch.c
 
 tests_unit_upstream_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/upstream/fixture.c \
@@ -306,6 +310,16 @@ check_PROGRAMS += tests/replay/replay tests/replay/soak
 check_PROGRAMS += tests/replay/ratio tests/replay/bodies
 tests_replay_bodies_SOURCES = $(world_sources) tests/replay/bodies.c
 tests_replay_bodies_LDADD = $(link_conf)
+check_PROGRAMS += tests/replay/observers
+tests_replay_observers_SOURCES = $(world_sources) \
+	tests/replay/throng.c tests/replay/throng.h \
+	tests/replay/throng_ask.c \
+	tests/replay/throng_judge.c \
+	tests/replay/throng_judge_up.c \
+	tests/replay/throng_origin.c \
+	tests/replay/throng_watch.c \
+	tests/replay/observers.c
+tests_replay_observers_LDADD = $(link_conf)
 tests_replay_ratio_SOURCES = $(world_sources) tests/replay/ratio.c
 tests_replay_ratio_LDADD = $(link_conf)
 tests_replay_replay_SOURCES = $(world_sources) \
@@ -346,16 +360,24 @@ scenarios = \
 	tests/replay/hoplimit.rp \
 	tests/replay/message.rp \
 	tests/replay/noresponse.rp \
+	tests/replay/notify.rp \
+	tests/replay/observe.rp \
+	tests/replay/observeblocks.rp \
+	tests/replay/observeend.rp \
+	tests/replay/observeguard.rp \
+	tests/replay/observenet.rp \
+	tests/replay/observeup.rp \
 	tests/replay/options.rp \
 	tests/replay/oscore.rp \
+	tests/replay/pool.rp \
 	tests/replay/reliability.rp \
 	tests/replay/reverse.rp \
 	tests/replay/review.rp \
 	tests/replay/rows.rp \
 	tests/replay/tokens.rp \
 	tests/replay/uri.rp
-TESTS += $(scenarios) tests/replay/bodies tests/replay/ratio \
-	tests/replay/soak
+TESTS += $(scenarios) tests/replay/bodies tests/replay/observers \
+	tests/replay/ratio tests/replay/soak
 EXTRA_DIST += $(scenarios)
 
 # The program against other implementations, and its unit files.
@@ -374,6 +396,10 @@ system_tests = \
 	tests/system/test_links.py \
 	tests/system/test_message.py \
 	tests/system/test_node.py \
+	tests/system/test_observe.py \
+	tests/system/test_observe_lost.py \
+	tests/system/test_observe_ways.py \
+	tests/system/test_observers.py \
 	tests/system/test_rate.py \
 	tests/system/test_reverse.py
 
@@ -388,9 +414,11 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/node/package-lock.json \
 	tests/system/node/package.json \
 	tests/system/node/peer.js \
+	tests/system/observers.py \
 	tests/system/programs.py \
 	tests/system/tap.py \
 	tests/system/unit-file.sh \
+	tests/system/watched.py \
 	tests/system/ways.py
 
 # The run at a high rate at its full length: some two minutes.

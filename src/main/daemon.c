@@ -205,12 +205,13 @@ drain_fire(struct timer *t, uint64_t now)
 	loop_stop(d->loop);
 }
 
-/* Requests without an answer, and answers without an acknowledgement. */
+/* Requests without an answer, observers that do not know that it is over,
+ * origins likewise, and answers without an acknowledgement. */
 static size_t
 work_left(const struct daemon *d)
 {
-	return proxy_waiting(d->proxy) +
-	    dgram_sent_count(server_dgram(d->server));
+	return proxy_waiting(d->proxy) + proxy_observers(d->proxy) +
+	    proxy_parting(d->proxy) + dgram_sent_count(server_dgram(d->server));
 }
 
 static void

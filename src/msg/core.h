@@ -17,6 +17,7 @@ struct notes {
 	struct list turns;	/* struct note, who was told last at the end */
 	struct sent con;	/* peer, dgram always; timer for later, too */
 	struct note *telling;	/* whose CON is outstanding, or NULL */
+	struct list due;	/* in the queue of struct dgram */
 	uint64_t non_at;	/* ms, the last NON to the endpoint; 0: none */
 	uint32_t count;		/* of turns */
 	uint16_t old[OLD_MIDS];	/* Message IDs of con that are superseded */
@@ -39,6 +40,9 @@ struct dgram {
 	struct table tokens;	/* struct exchange by token */
 	struct pool sent_pool, exchange_pool;
 	struct list notes;	/* struct notes, one per endpoint with any */
+	struct list due;	/* those whose turn is to come */
+	struct timer tell;	/* ... then */
+	unsigned told;		/* since the last one */
 	struct pool notes_pool;
 	size_t note_count;
 	size_t note_cons;	/* endpoints with a CON of theirs outstanding */
@@ -75,6 +79,11 @@ bool dgram_next_mid(struct dgram *d, struct peer *p, uint16_t *mid,
 /* S, a message of type TYPE in B (a reference is taken), yet to be sent. */
 void dgram_sent_init(struct dgram *d, struct sent *s, uint8_t type,
     struct buf *b);
+
+/* What the response in B says of its freshness was true when its first copy
+ * went out, ELAPSED seconds ago: it is brought up to date (RFC 7252 5.10.5).
+ * *AGED is what has been taken off before, 0 at first. */
+void dgram_age(struct buf *b, uint32_t elapsed, uint32_t *aged);
 
 /* Puts S, about to be transmitted, into the table; a CON will be repeated. */
 void dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now);
@@ -128,6 +137,13 @@ void dgram_notes_put(struct notes *ns);
 /* The CON of NS is outstanding no longer. */
 void dgram_notes_con_end(struct notes *ns);
 
+/* The next of those who wait to be told are. */
+void dgram_notes_tell_fire(struct timer *t, uint64_t now);
+
+/* Nothing is outstanding for N; whoever has waited for that is next, but not
+ * before the caller has done what it is at. */
+void dgram_note_forget_con(struct dgram *d, struct note *n);
+
 /* Something about a struct notes is due. */
 void dgram_notes_fire(struct timer *t, uint64_t now);
 
@@ -137,6 +153,17 @@ bool dgram_notes_ack(struct dgram *d, struct peer *p, uint16_t mid,
     uint64_t now);
 bool dgram_notes_reset(struct dgram *d, struct peer *p, uint16_t mid,
     uint64_t now);
+
+/* S, a separate response, has been rejected or not acknowledged by a peer that
+ * has notes: as if it had been a notification (OBS-22, OBS-23), which it was if
+ * it has Observe. */
+void dgram_notes_answer_lost(struct dgram *d, const struct sent *s,
+    enum dgram_fail why, uint64_t now);
+
+/* What TOKEN stands for at P, which has notes, was answered by a NON: a RST for
+ * that is understood like one for a notification. */
+void dgram_notes_answered(struct dgram *d, struct peer *p, struct span token,
+    uint16_t mid, uint64_t now);
 
 /* The way to P, as far as it had to do with something that is over, is free:
  * those of its notes that are behind are told. */

@@ -123,9 +123,21 @@ reject(struct dgram *d, struct peer *p, const struct coap_msg *m)
 		dgram_transmit_empty(d, p, COAP_RST, m->mid);
 }
 
+static void
+age_answer(struct dgram *d, struct received *r, uint64_t now)
+{
+	/* To the second, rounded up twice: rather too old than too fresh. */
+	uint64_t expires = r->expires * UINT64_C(1000) + 999;
+	uint64_t first = expires - d->params->exchange_lifetime;
+
+	if (now > first)
+		dgram_age(r->buf, (uint32_t)((now - first + 999) / 1000),
+		    &r->aged);
+}
+
 /* Tells a copy what the first one was told (MSG-61, MSG-62, MSG-63). */
 static void
-duplicate(struct dgram *d, struct received *r)
+duplicate(struct dgram *d, struct received *r, uint64_t now)
 {
 	r->copies++;
 	r->peer->stats.duplicates++;
@@ -136,6 +148,7 @@ duplicate(struct dgram *d, struct received *r)
 	if (r->once && r->copies > ONCE_COPIES)
 		return;
 	if (r->state == RECEIVED_REPLIED && r->answer == ANSWER_BUF) {
+		age_answer(d, r, now);
 		dgram_transmit(d, r->peer, r->buf);
 		return;
 	}
@@ -266,7 +279,7 @@ input_begin(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	digest = siphash(&d->digest_key, datagram);
 	r = seen(d, p, m, digest);
 	if (r != NULL)
-		duplicate(d, r);
+		duplicate(d, r, now);
 	else if (kind == COAP_KIND_REQUEST)
 		input_request(d, p, m, digest, now);
 	else

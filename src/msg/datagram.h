@@ -46,6 +46,14 @@ dgram_lasting(const struct exchange *x)
 	return x->lasting;
 }
 
+/* X, sent or sent once more, is neither acknowledged nor answered. */
+static inline bool
+dgram_under_way(const struct exchange *x)
+{
+	return x->sent.state == SENT_WAIT_ACK ||
+	    x->sent.state == SENT_LAST_WAIT;
+}
+
 /* What happens to an exchange on its way. */
 enum dgram_progress {
 	DGRAM_ACKED,		/* empty ACK: the response will be separate */
@@ -86,7 +94,7 @@ struct dgram_ops {
 	void (*notice)(void *user, struct note *n, struct dgram_notice *out,
 	    uint64_t now);
 	/* Whether there is something newer than N was told. */
-	bool (*behind)(void *user, const struct note *n);
+	bool (*behind)(void *user, struct note *n);
 	/* N is removed, and not touched again. Others may be added, removed
 	 * and notified. */
 	void (*gone)(void *user, struct note *n, enum note_end why,
@@ -199,9 +207,11 @@ bool dgram_start(struct dgram *d, struct exchange *x, struct peer *p,
  * repeated any longer. X goes on lasting: also while the new request waits and
  * is under way, what comes with the token comes to ops->response. A 2.xx with
  * Observe, in whatever message, is an answer to a registration; a request that
- * does not register ends X with the first response after dgram_start(). That
- * it fails ends X as well. False with *WHY when a limit is hit; X is as
- * before. */
+ * does not register ends X with the first response after dgram_start() that is
+ * not a notification, and goes on being repeated until then. That it fails ends
+ * X as well. A notification does not acknowledge a registration that is under
+ * way: what the answer to that says may be newer. False with *WHY when a limit
+ * is hit; X is as before. */
 bool dgram_renew(struct dgram *d, struct exchange *x,
     const struct dgram_out *out, enum dgram_refusal *why);
 

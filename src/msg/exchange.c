@@ -99,32 +99,31 @@ dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
 	dgram_unlink(d, s);
 	if (s->request)
 		d->ops->failed(d->user, exchange_of(s), why, now);
+	else if (p->notes != NULL)
+		dgram_notes_answer_lost(d, s, why, now);
 	dgram_sent_free(d, s);
 	if (p != NULL && p->notes != NULL)
 		dgram_notes_wake(d, p, now);
 }
 
-/* What a response says of its freshness was true when its first copy went out:
- * it is brought up to date (RFC 7252 5.10.5). Its length stays, so that nothing
- * behind it moves. */
-static void
-age(struct sent *s, uint64_t now)
+void
+dgram_age(struct buf *b, uint32_t elapsed, uint32_t *aged)
 {
-	uint32_t elapsed = (uint32_t)((now - s->first + 999) / 1000);
 	struct coap_msg m;
 	struct span v;
-	uint32_t left;
+	uint32_t left, more = elapsed - *aged;
 	uint8_t *at;
 
-	if (coap_parse(&m, buf_span(s->buf)) != COAP_PARSE_OK ||
+	if (coap_parse(&m, buf_span(b)) != COAP_PARSE_OK ||
 	    !coap_get(&m, COAP_OPT_MAX_AGE, &v))
 		return;
-	at = s->buf->data + (v.p - s->buf->data);
+	*aged = elapsed;
+	/* Its length stays, so that nothing behind it moves. */
+	at = b->data + (v.p - b->data);
 	left = coap_uint(v);
-	left -= left < elapsed - s->aged ? left : elapsed - s->aged;
-	s->aged = elapsed;
-	for (size_t i = v.n; i-- > 0; left >>= 8)
-		at[i] = (uint8_t)left;
+	left -= left < more ? left : more;
+	for (size_t k = v.n; k-- > 0; left >>= 8)
+		at[k] = (uint8_t)left;
 }
 
 static void
@@ -142,7 +141,8 @@ sent_fire(struct timer *t, uint64_t now)
 			d->ops->progress(d->user, exchange_of(s),
 			    DGRAM_REPEATED, now);
 		else
-			age(s, now);
+			dgram_age(s->buf, (uint32_t)((now - s->first + 999) /
+				      1000), &s->aged);
 		dgram_transmit(d, s->peer, s->buf);
 		timer_start(d->timers, t, next);
 		return;
@@ -349,14 +349,15 @@ dgram_cancel(struct dgram *d, struct exchange *x)
 	dgram_sent_free(d, &x->sent);
 }
 
-/* Whether there is more to come after M (RFC 7641 3.1, 3.2). What does not
- * register is not answered before it has been sent. */
+/* Whether there is more to come after M (RFC 7641 3.1, 3.2). A notification is
+ * no answer to what ends the registration: it has crossed that. */
 static bool
 goes_on(const struct exchange *x, const struct coap_msg *m)
 {
 	if (coap_code_class(m->code) != 2 || !coap_has(m, COAP_OPT_OBSERVE))
 		return false;
-	return x->observe || (x->lasting && x->sent.state == SENT_NEW);
+	return x->observe || (x->lasting &&
+	    (x->sent.state == SENT_NEW || m->type != COAP_ACK));
 }
 
 bool
@@ -368,7 +369,9 @@ dgram_exchange_end(struct dgram *d, struct exchange *x,
 
 	peer_heard(p, now);
 	if (goes_on(x, m)) {
-		unsend(d, &x->sent);
+		if (!x->lasting || m->type == COAP_ACK ||
+		    x->sent.type == COAP_NON || !dgram_under_way(x))
+			unsend(d, &x->sent);
 		x->lasting = true;
 		/* X may be gone when this returns, P may not. */
 		peer_ref(p);

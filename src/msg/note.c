@@ -35,6 +35,7 @@ dgram_notes_put(struct notes *ns)
 		p->notes = NULL;
 	timer_stop(&ns->con.timer);
 	list_del(&ns->link);
+	list_del(&ns->due);
 	pool_put(&ns->con.dgram->notes_pool, ns);
 	peer_unref(p);
 }
@@ -62,6 +63,7 @@ notes_new(struct dgram *d, struct peer *p)
 		return NULL;
 	*ns = (struct notes){ .con = { .dgram = d, .peer = p } };
 	list_init(&ns->turns);
+	list_init(&ns->due);
 	list_add_tail(&d->notes, &ns->link);
 	timer_init(&ns->con.timer, dgram_notes_fire);
 	peer_ref(p);
@@ -117,10 +119,8 @@ err0:
 	return false;
 }
 
-/* Nothing is outstanding for N; whoever has waited for that is next, but not
- * before the caller has done what it is at. */
-static void
-forget_con(struct dgram *d, struct note *n)
+void
+dgram_note_forget_con(struct dgram *d, struct note *n)
 {
 	struct notes *ns = n->of;
 
@@ -133,7 +133,7 @@ forget_con(struct dgram *d, struct note *n)
 void
 dgram_note_renew(struct dgram *d, struct note *n)
 {
-	forget_con(d, n);
+	dgram_note_forget_con(d, n);
 	n->con_at = 0;
 	n->nons = 0;
 	n->nmids = 0;
@@ -152,10 +152,21 @@ dgram_note_find(const struct peer *p, struct span token)
 	return NULL;
 }
 
+struct note *
+dgram_note_next(const struct peer *p, const struct note *n)
+{
+	struct list *it;
+
+	if (p->notes == NULL)
+		return NULL;
+	it = n == NULL ? p->notes->turns.next : n->link.next;
+	return it == &p->notes->turns ? NULL : note_at(it);
+}
+
 void
 dgram_note_remove(struct dgram *d, struct note *n)
 {
-	forget_con(d, n);
+	dgram_note_forget_con(d, n);
 	dgram_note_unlink(n);
 }
 
@@ -169,6 +180,8 @@ void
 dgram_notes_init(struct dgram *d)
 {
 	list_init(&d->notes);
+	list_init(&d->due);
+	timer_init(&d->tell, dgram_notes_tell_fire);
 	pool_init(&d->notes_pool, sizeof(struct notes),
 	    d->params->max_observers);
 }
@@ -184,5 +197,6 @@ dgram_notes_fini(struct dgram *d)
 		for (uint32_t left = ns->count; left > 0; left--)
 			dgram_note_unlink(note_at(ns->turns.next));
 	}
+	timer_stop(&d->tell);
 	pool_fini(&d->notes_pool);
 }

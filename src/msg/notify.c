@@ -13,6 +13,9 @@ enum {
 	NON_APART_MS = 3000,	/* RFC 7641 4.5.1 */
 	CON_WITHIN_S = 60,	/* a NON no longer than that after a CON */
 	RETRY_MS = 1000,	/* without Message ID or buffer */
+	TELL_MAX = 30,		/* told in half a turn of the loop: each may be
+				 * answered by an ACK, and what else is to be
+				 * read waits behind those */
 };
 
 static uint32_t
@@ -37,7 +40,9 @@ end_note(struct dgram *d, struct note *n, enum note_end why, uint64_t now)
 static void
 end_all(struct dgram *d, struct notes *ns, uint64_t now)
 {
-	dgram_notes_con_end(ns);
+	if (ns->telling != NULL)
+		dgram_notes_con_end(ns);
+	timer_stop(&ns->con.timer);
 	ns->con.peer->notes = NULL;
 	ns->count++;
 	while (!list_empty(&ns->turns))
@@ -146,12 +151,18 @@ tell_con(struct dgram *d, struct note *n, uint16_t mid, bool last, uint64_t now)
 }
 
 static void
+remember_non(struct note *n, uint16_t mid, uint64_t now)
+{
+	n->non_at[n->nmids] = seconds(now);
+	n->non_mid[n->nmids++] = mid;
+}
+
+static void
 tell_non(struct note *n, uint16_t mid, uint64_t now)
 {
 	n->of->non_at = now;
-	n->non_at[n->nmids] = seconds(now);
-	n->non_mid[n->nmids++] = mid;
 	n->nons++;
+	remember_non(n, mid, now);
 }
 
 /* Sends N the newest; the way is free. False when it has to wait, since what
@@ -200,6 +211,23 @@ next_behind(struct dgram *d, struct notes *ns)
 	return NULL;
 }
 
+/* Whether NS may be told something now; if not it will be when it is its turn.
+ * Whoever acknowledges at once would otherwise keep us busy with nothing
+ * else. */
+static bool
+may_tell(struct dgram *d, struct notes *ns, uint64_t now)
+{
+	if (!timer_running(&d->tell))
+		timer_start(d->timers, &d->tell, now);
+	if (d->told < TELL_MAX) {
+		d->told++;
+		return true;
+	}
+	if (list_empty(&ns->due))
+		list_add_tail(&d->due, &ns->due);
+	return false;
+}
+
 void
 dgram_notes_wake(struct dgram *d, struct peer *p, uint64_t now)
 {
@@ -209,10 +237,27 @@ dgram_notes_wake(struct dgram *d, struct peer *p, uint64_t now)
 	/* After a NON the next is a CON, and that is the end of it. */
 	while (p->notes != NULL && !busy(p->notes)) {
 		n = next_behind(d, p->notes);
-		if (n == NULL || !tell(d, n, now))
+		if (n == NULL || !may_tell(d, p->notes, now) ||
+		    !tell(d, n, now))
 			break;
 	}
 	peer_unref(p);
+}
+
+void
+dgram_notes_tell_fire(struct timer *t, uint64_t now)
+{
+	struct dgram *d = CONTAINER_OF(t, struct dgram, tell);
+
+	d->told = 0;
+	while (d->told < TELL_MAX && !list_empty(&d->due)) {
+		struct notes *ns = CONTAINER_OF(d->due.next, struct notes,
+		    due);
+
+		list_del(&ns->due);
+		if (ns->con.peer->notes == ns)
+			dgram_notes_wake(d, ns->con.peer, now);
+	}
 }
 
 void
@@ -221,8 +266,17 @@ dgram_notify(struct dgram *d, struct note *n, uint64_t now)
 	struct notes *ns = n->of;
 
 	/* Not its peer's any more: it is about to end (end_all()). */
-	if (ns->con.peer->notes == ns && !busy(ns))
+	if (ns->con.peer->notes == ns && !busy(ns) && list_empty(&ns->due) &&
+	    may_tell(d, ns, now))
 		tell(d, n, now);
+}
+
+void
+dgram_notify_once(struct dgram *d, struct note *n, uint64_t now)
+{
+	dgram_note_forget_con(d, n);
+	if (!tell(d, n, now))
+		end_note(d, n, NOTE_OVER, now);
 }
 
 /* ---- repeating ---- */
@@ -270,7 +324,8 @@ static void
 con_fire(struct dgram *d, struct notes *ns, uint64_t now)
 {
 	bool behind = ns->con.state == SENT_WAIT_ACK &&
-	    now - ns->con.first <= d->params->max_transmit_span &&
+	    now - ns->con.first <=
+		d->params->max_transmit_span + SENT_LATE_MS &&
 	    d->ops->behind(d->user, ns->telling);
 	uint16_t mid = 0;
 	uint64_t next;
@@ -303,6 +358,39 @@ dgram_notes_fire(struct timer *t, uint64_t now)
 		con_fire(ns->con.dgram, ns, now);
 	else
 		dgram_notes_wake(ns->con.dgram, ns->con.peer, now);
+}
+
+void
+dgram_notes_answer_lost(struct dgram *d, const struct sent *s,
+    enum dgram_fail why, uint64_t now)
+{
+	struct notes *ns = s->peer->notes;
+	struct note *n;
+	struct coap_msg m;
+
+	if (why == DGRAM_TIMEOUT) {
+		end_all(d, ns, now);
+		return;
+	}
+	if (coap_parse(&m, buf_span(s->buf)) != COAP_PARSE_OK ||
+	    !coap_has(&m, COAP_OPT_OBSERVE))
+		return;
+	n = dgram_note_find(s->peer, m.token);
+	if (n != NULL)
+		end_note(d, n, NOTE_REJECTED, now);
+}
+
+void
+dgram_notes_answered(struct dgram *d, struct peer *p, struct span token,
+    uint16_t mid, uint64_t now)
+{
+	struct note *n = dgram_note_find(p, token);
+
+	if (n == NULL)
+		return;
+	expire(d, n, now);
+	if (n->nmids < NOTE_MIDS)
+		remember_non(n, mid, now);
 }
 
 /* ---- receiving ---- */

@@ -78,11 +78,19 @@ void dgram_note_renew(struct dgram *d, struct note *n);
 /* The entry of P and TOKEN, or NULL. */
 struct note *dgram_note_find(const struct peer *p, struct span token);
 
+/* The entry of P behind N, or the first if N is NULL; NULL: no more. Telling
+ * any of them changes the order. */
+struct note *dgram_note_next(const struct peer *p, const struct note *n);
+
 /* There is something newer for N. It is sent now if nothing is outstanding to
  * its endpoint; else ops->behind() will be asked when the way is free. Calls
  * ops->notice(), and ops->gone() for what is sent once. Not to be called from
  * ops->notice() and ops->behind(). */
 void dgram_notify(struct dgram *d, struct note *n, uint64_t now);
+
+/* What N is to be told is the last, and it is not waited for anything any more:
+ * it is told at once, in a NON, and is gone. */
+void dgram_notify_once(struct dgram *d, struct note *n, uint64_t now);
 
 /* Forgets N, without an upcall. */
 void dgram_note_remove(struct dgram *d, struct note *n);

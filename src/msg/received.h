@@ -44,6 +44,7 @@ struct received {
 	bool orphan;		/* OPEN or ACKED, and replaced in the table by
 				 * another message with its ID (MSG-91) */
 	uint32_t copies;	/* how often it arrived */
+	uint32_t aged;		/* seconds taken off the Max-Age in buf */
 };
 
 struct received_stats {

@@ -85,6 +85,8 @@ send_reply(struct dgram *d, struct received *r, const struct dgram_out *out,
 	if (h.type == COAP_CON && !reply_separately(d, r->peer, h.mid, b, now))
 		goto lost_buf;
 	dgram_transmit(d, r->peer, b);
+	if (h.type == COAP_NON && r->peer->notes != NULL)
+		dgram_notes_answered(d, r->peer, token, h.mid, now);
 	if (piggyback)
 		dgram_received_end(d, r, ANSWER_BUF, b, now);
 	else

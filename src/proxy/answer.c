@@ -6,6 +6,8 @@
 #include "proxy/core.h"
 #include "proxy/links.h"
 #include "proxy/local.h"
+#include "proxy/observation.h"
+#include "proxy/observe.h"
 
 enum {
 	ERROR_MAX_AGE = 5,	/* seconds on errors that may pass (PRX-49) */
@@ -57,6 +59,9 @@ answer(struct proxy *p, struct request *r, const struct reply *reply)
 {
 	struct reply blocked;
 
+	/* It could not be told (OBS-10). */
+	if (r->observer != NULL && coap_code_class(reply->code) != 2)
+		observers_drop(p, r->observer);
 	if (r->has_block1) {
 		blocked = with_block1(p, r, reply);
 		reply = &blocked;
@@ -172,6 +177,7 @@ static const struct fetch_error {
 	[FETCH_TOO_LARGE] = { COAP_413, "too large for the next hop" },
 	[FETCH_REFUSED] = { COAP_505, "target not allowed" },
 	[FETCH_SELF] = { COAP_505, "target not allowed" },
+	[FETCH_NOT_OBSERVED] = { COAP_503, "origin does not notify" },
 };
 
 enum verdict
@@ -185,6 +191,12 @@ answer_failure(struct proxy *p, struct request *r, enum fetch_fail why)
 	}
 	return answer_error(p, r, fetch_errors[why].code,
 	    fetch_errors[why].text);
+}
+
+uint8_t
+failure_code(enum fetch_fail why)
+{
+	return fetch_errors[why].code;
 }
 
 const char *
@@ -207,6 +219,7 @@ count_failure(struct proxy *p, enum fetch_fail why)
 		[FETCH_TOO_LARGE] = &p->stats.too_large,
 		[FETCH_REFUSED] = &p->stats.refused,
 		[FETCH_SELF] = &p->stats.local,
+		[FETCH_NOT_OBSERVED] = &p->stats.bad_responses,
 	};
 
 	++*counters[why];

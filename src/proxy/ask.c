@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "proxy/core.h"
+#include "proxy/observation.h"
+#include "proxy/observe.h"
 #include "proxy/rewrite.h"
 #include "proxy/transfer.h"
 
@@ -77,8 +79,9 @@ request_deadline_fire(struct timer *t, uint64_t now)
 	struct fetch *f = r->fetch;
 	struct proxy *p = f->proxy;
 
-	/* The last one takes the fetch along. */
-	if (f->waiters.next == &r->link && f->waiters.prev == &r->link) {
+	/* The last one takes the fetch along, unless others are told of it. */
+	if (f->waiters.next == &r->link && f->waiters.prev == &r->link &&
+	    (f->obs == NULL || f->obs->state == OBSERVE_ASKING)) {
 		p->up->cancel(p->up_self, f);
 		fetch_failed(f, FETCH_TIMEOUT, now);
 		return;
@@ -86,6 +89,8 @@ request_deadline_fire(struct timer *t, uint64_t now)
 	p->now = now;
 	count_failure(p, FETCH_TIMEOUT);
 	answer_failure(p, r, FETCH_TIMEOUT);
+	if (f->obs != NULL)
+		observe_left(f);
 }
 
 struct fetch *
@@ -103,14 +108,15 @@ fetch_new(struct proxy *p, const struct route *route)
 	f->route = *route;
 	f->client = 0;
 	f->hop_added = f->silent = f->kept = f->relay = false;
+	f->registers = f->collects = f->acked = false;
+	f->obs = NULL;
+	f->watch = NULL;
 	f->transfer = NULL;
 	f->hop_limit = 0;
 	share_init(f);
 	f->opts = f->payload = SPAN_LIT("");
 	f->up = NULL;
 	f->up_port = 0;
-	f->registers = false;
-	f->watch = NULL;
 	arena_init(&f->arena, ARENA_LIMIT);
 	return f;
 }
@@ -154,6 +160,8 @@ fetch_write(struct proxy *p, struct fetch *f, const struct request *r,
 	if (etag != NULL)
 		rw.etag = *etag;
 	rw.relay = f->relay;
+	rw.observe = f->registers;
+	rw.etag.only = f->registers;
 	rw.assembled = r->has_block1;
 	rw.if_none_match = r->if_none_match;
 	/* No two transfers of ours are one to the origin (BLK-41, BLK-42). */
@@ -174,6 +182,13 @@ fetch_wait(struct proxy *p, struct fetch *f)
 	list_add_tail(&p->waiting, &f->link);
 }
 
+void
+fetch_under_way(struct proxy *p, struct fetch *f, uint64_t deadline)
+{
+	fetch_wait(p, f);
+	timer_start(p->timers, &f->deadline, deadline);
+}
+
 bool
 fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
     enum fetch_fail *why)
@@ -181,8 +196,7 @@ fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
 	enum upstream_send s = p->up->send(p->up_self, f, why, p->now);
 
 	if (s != UPSTREAM_FAILED && fetch_keep(f, s == UPSTREAM_WAIT)) {
-		fetch_wait(p, f);
-		timer_start(p->timers, &f->deadline, deadline);
+		fetch_under_way(p, f, deadline);
 		return true;
 	}
 	if (s != UPSTREAM_FAILED) {
@@ -210,7 +224,7 @@ static enum verdict
 wait_for(struct proxy *p, struct request *r, struct fetch *f, bool octets)
 {
 	if (!fetch_keep(f, octets) ||
-	    !request_keep(r, octets ? KEEP_ALL : KEEP_TOKEN)) {
+	    !request_keep(r, octets || r->observes ? KEEP_ALL : KEEP_TOKEN)) {
 		p->up->cancel(p->up_self, f);
 		fetch_free(p, f);
 		return answer_full(p, r);
@@ -267,6 +281,22 @@ cannot_write(struct proxy *p, struct request *r, struct fetch *f,
 	return answer_error(p, r, COAP_413, "options too long");
 }
 
+/* Whether R observes. Who may be somebody else does not (ATK-12): it has to
+ * prove its address first, or is answered plainly. */
+static enum verdict
+registers(struct proxy *p, struct request *r)
+{
+	r->observes = observe_wanted(p, r) && !in_blocks(p, r);
+	if (!r->observes)
+		return NEXT;
+	if (r->stranger && r->challenge)
+		return guard_challenge(p, r);
+	r->observes = !r->stranger;
+	r->crowded = *r->in->note != NOTE_EXEMPT;
+	r->observes_from = *r->in->client;
+	return NEXT;
+}
+
 enum verdict
 stage_fetch(struct proxy *p, struct request *r)
 {
@@ -279,6 +309,9 @@ stage_fetch(struct proxy *p, struct request *r)
 		return unsafe_option(p, r);	/* PRX-32 */
 	if (hop_limit == 0)
 		return hop_limit_used_up(p, r);
+	r->observes = false;
+	if (coap_has(&r->msg, COAP_OPT_OBSERVE) && registers(p, r) != NEXT)
+		return REPLIED;
 	if (r->stranger && !r->ahead && guard_ahead(p, r) != NEXT)
 		return REPLIED;
 	f = fetch_for(p, r);
@@ -287,6 +320,7 @@ stage_fetch(struct proxy *p, struct request *r)
 	f->hop_limit = hop_limit < 0 ? 0 : (uint8_t)hop_limit;
 	f->hop_added = hop_limit > 0 &&
 	    !coap_has(&r->msg, COAP_OPT_HOP_LIMIT);
+	f->registers = r->observes;
 	result = fetch_write(p, f, r, NULL);
 	if (result != REWRITE_OK)
 		return cannot_write(p, r, f, result);
@@ -307,6 +341,9 @@ request_again(struct proxy *p, struct request *r)
 	list_del(&r->link);
 	r->fetch = NULL;
 	r->joined = false;
-	r->alone = true;
+	/* Who wants to observe may try to do so with others once more. */
+	r->alone = !r->observes || r->again;
+	r->again = true;
+	r->observes = false;
 	stage_fetch(p, r);
 }

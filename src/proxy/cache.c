@@ -401,6 +401,28 @@ cache_store(struct cache *c, const struct coap_key *key,
 	return e;
 }
 
+struct cache_entry *
+cache_make(struct cache *c, const struct cache_item *item, uint64_t now)
+{
+	static const struct coap_key none = { .hash = 0 };
+	size_t need = octets_needed(c, &none, item);
+	struct cache_entry *e = NULL;
+
+	if (need > 0 && make_room(c, need, now))
+		e = entry_make(&none, item, need);
+	if (e == NULL) {
+		c->stats.refused++;
+		return NULL;
+	}
+	c->octets += entry_octets(e);
+	list_init(&e->same_uri);
+	list_init(&e->lru);
+	list_init(&e->share_lru);
+	begin(c, e, item->lifetime, now);
+	trim(c);
+	return e;
+}
+
 /* E with OPTS instead of its own. */
 static struct cache_entry *
 replace(struct cache *c, struct cache_entry *e, struct span opts,

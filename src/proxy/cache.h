@@ -125,6 +125,12 @@ struct cache_entry *cache_find(struct cache *c, const struct coap_key *key);
 struct cache_entry *cache_store(struct cache *c, const struct coap_key *key,
     const struct cache_item *item, uint64_t now);
 
+/* An entry of ITEM that is in no table: nobody finds it, and it is gone when
+ * the caller, who holds it, releases it. It counts as others do. NULL when it
+ * is too large, or there is no memory. */
+struct cache_entry *cache_make(struct cache *c, const struct cache_item *item,
+    uint64_t now);
+
 /* The origin has confirmed E, which the caller holds and goes on holding, by
  * the 2.03 M: its Max-Age begins anew and the options of M take the place of
  * E's (RFC 7252 5.9.1.3). Returns E, or the entry that has replaced it; NULL

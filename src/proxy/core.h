@@ -9,6 +9,7 @@
 
 #include "base/pool.h"
 #include "proxy/backoff.h"
+#include "proxy/crowd.h"
 #include "proxy/echo.h"
 #include "proxy/fetch.h"
 #include "proxy/proxy.h"
@@ -25,6 +26,14 @@ enum {
 	ARENA_LIMIT = 8192,	/* octets one request or fetch may keep */
 	MESSAGE_MAX = 1152,	/* RFC 7252 4.6 */
 	WHOLE_MAX = 1024,	/* ... of a body; more never go out at once */
+};
+
+/* A notification as it was written last, for those who get a block size. */
+struct told {
+	uint32_t version, seq, max_age;	/* of what */
+	size_t nopts;
+	struct span payload;
+	uint8_t opts[OPTS_MAX];
 };
 
 struct proxy {
@@ -51,6 +60,17 @@ struct proxy {
 	size_t collected;		/* octets of bodies from origins */
 	struct siphash_key tag_key;
 	uint64_t tags;			/* Request-Tags made */
+	struct list observations;
+	struct pool observation_pool;
+	size_t nobservers;
+	struct crowds crowds;	/* observers, by address */
+	struct list telling;	/* observations, those not all told yet */
+	struct timer tell;	/* ... in the next turn, */
+	size_t tell_left;	/* but for so many in this one */
+	size_t parting;		/* registrations being cancelled */
+	uint32_t versions;	/* of what is observed, altogether */
+	uint32_t seq;		/* the last Observe value, not cut to 24 bits */
+	struct siphash_key rnd_key;	/* when to renew */
 	struct siphash_key etag_key;	/* of our own resources */
 	struct links *links;		/* NULL: no rule wants any */
 	bool draining;
@@ -67,6 +87,7 @@ struct proxy {
 	uint8_t text[MESSAGE_MAX];
 	uint8_t guarded_opts[OPTS_MAX];
 	struct reply guarded;
+	struct told told[16];
 };
 
 /* ---- assemble.c: bodies from clients ---- */
@@ -79,6 +100,24 @@ enum verdict stage_collect(struct proxy *p, struct request *r);
 /* ---- ask.c: the way up ---- */
 
 enum verdict stage_fetch(struct proxy *p, struct request *r);
+
+/* Whether the request M asks for a block behind the first. */
+static inline bool
+wants_later_block(const struct coap_msg *m)
+{
+	struct span v;
+
+	return coap_get(m, COAP_OPT_BLOCK2, &v) && coap_block_get(v).num > 0;
+}
+
+/* Whether the response M is a block, and there is one behind it. */
+static inline bool
+has_more_blocks(const struct coap_msg *m)
+{
+	struct span v;
+
+	return coap_get(m, COAP_OPT_BLOCK2, &v) && coap_block_get(v).more;
+}
 
 /* Writes the request R for the next hop into scratch, as F's, with F's
  * Hop-Limit and what becomes of ETAG, if not NULL. */
@@ -141,7 +180,8 @@ enum verdict answer_failure(struct proxy *p, struct request *r,
 /* R gets no answer; it is gone then. */
 enum verdict answer_none(struct proxy *p, struct request *r);
 
-/* What WHY means, in words. */
+/* What WHY means, as a code and in words. */
+uint8_t failure_code(enum fetch_fail why);
 const char *failure_text(enum fetch_fail why);
 
 /* ---- guard.c: clients that may not be where they say ---- */
@@ -153,6 +193,9 @@ void guard_fini(struct proxy *p);
 /* First of all: whether the amplification limit is for R's client. Takes note
  * of clients that it never is for, and of Echo values of ours. */
 enum verdict guard_admit(struct proxy *p, struct request *r);
+
+/* R, a stranger's, is not acted on before it proves its address. */
+enum verdict guard_challenge(struct proxy *p, struct request *r);
 
 /* R, a stranger's, is about to be sent to an origin. NEXT: it may. */
 enum verdict guard_ahead(struct proxy *p, struct request *r);
@@ -185,6 +228,18 @@ struct fetch *fetch_new(struct proxy *p, const struct route *route);
  * DEADLINE. False when it is gone at once, for the reason *WHY. */
 bool fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
     enum fetch_fail *why);
+
+/* F, with ops, has been sent, or will be; it has time until DEADLINE. */
+void fetch_under_way(struct proxy *p, struct fetch *f, uint64_t deadline);
+
+/* ---- respond.c ---- */
+
+/* Whether M can be processed and passed on at all. */
+bool response_usable(const struct fetch *f, const struct coap_msg *m);
+
+/* Makes *REPLY of M for the waiters of F; borrows from M and scratch. */
+bool make_reply(struct proxy *p, const struct fetch *f,
+    const struct coap_msg *m, struct reply *reply);
 
 /* Frees F, for which nobody waits any more. */
 void fetch_free(struct proxy *p, struct fetch *f);

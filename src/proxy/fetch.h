@@ -16,6 +16,7 @@
 #include "proxy/upstream.h"
 
 struct cache_entry;
+struct observation;
 struct proxy;
 struct transfer;
 
@@ -63,11 +64,14 @@ struct fetch {
 	bool silent;		/* it wants no answer, and the origin is told
 				 * so (PRX-82): nobody can share it who does */
 	struct span opts, payload;
-	void *up;		/* the back end's own, */
-	uint64_t up_port;	/* and where its last request went out from */
-	bool registers;		/* its request has Observe 0 */
+	struct observation *obs;	/* it stays open for them */
+	bool collects;		/* its ops get the body that M begins */
+	bool registers;		/* its request has Observe 0, */
+	bool acked;		/* ... and an empty ACK since it was renewed */
 	void *watch;		/* the back end's own: the registration that is
 				 * open; NULL: none */
+	void *up;		/* the back end's own, */
+	uint64_t up_port;	/* and where its last request went out from */
 	struct arena arena;
 };
 

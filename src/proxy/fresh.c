@@ -145,6 +145,19 @@ fresh_put_stored(const struct coap_msg *m, struct writer *w)
 	return !w->full;
 }
 
+bool
+fresh_put_kept(const struct coap_msg *m, struct writer *w)
+{
+	struct coap_optw out = coap_optw(w);
+	struct coap_opt_iter it;
+
+	coap_opts(&it, m);
+	while (coap_opts_next(&it))
+		if (stays(&it) || it.number == COAP_OPT_ECHO)
+			coap_put_opt(&out, it.number, it.value);
+	return !w->full;
+}
+
 /* Moves to the next option of a 2.03 that counts for stored ones. */
 static bool
 next_update(struct coap_opt_iter *it)

@@ -55,6 +55,10 @@ fresh_left(uint32_t max_age, uint32_t age)
  * is full, here and below. */
 bool fresh_put_stored(const struct coap_msg *m, struct writer *w);
 
+/* Likewise of one that is not stored, but told to those who observe: with its
+ * Echo, which is for them to bring back (PRX-85). */
+bool fresh_put_kept(const struct coap_msg *m, struct writer *w);
+
 /* Whether the 2.03 M has an option that takes the place of stored ones. If
  * not, stored options stay as they are. */
 bool fresh_updates(const struct coap_msg *m);

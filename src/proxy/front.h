@@ -11,6 +11,8 @@
 #include "coap/uri.h"
 #include "proxy/reply.h"
 
+struct observation;
+struct observer;
 struct request;
 
 struct front_ops {
@@ -25,6 +27,20 @@ struct front_ops {
 	/* Nobody knows yet whether R's client is where it says: what is sent
 	 * for R is not repeated by ourselves (ATK-04, ATK-11). */
 	void (*once)(struct request *r);
+	/* R, about to be answered with 2.xx, becomes an observer: its entry
+	 * under R's client and token, a new one, or the old one made new. NULL:
+	 * there is no room (OBS-32). */
+	struct observer *(*observe)(struct request *r);
+	/* The entry of R's client and token, or NULL. */
+	struct observer *(*observer)(const struct request *r);
+	/* One of R's client in OF, or NULL. */
+	struct observer *(*mate)(const struct request *r,
+	    const struct observation *of);
+	/* There is something newer for O: told now, or when its client may be
+	 * sent something. May call observer_notice() before it returns. */
+	void (*notify)(struct observer *o, uint64_t now);
+	/* O is forgotten, without a word and without observer_gone(). */
+	void (*unobserve)(struct observer *o);
 	/* How many messages have been sent for R; all of them were empty. */
 	unsigned (*sent)(const struct request *r);
 };

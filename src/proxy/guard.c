@@ -141,8 +141,8 @@ guard_admit(struct proxy *p, struct request *r)
 	return NEXT;
 }
 
-static enum verdict
-ask_for_proof(struct proxy *p, struct request *r)
+enum verdict
+guard_challenge(struct proxy *p, struct request *r)
 {
 	p->stats.challenges++;
 	return answer(p, r, &challenge);
@@ -155,7 +155,7 @@ guard_ahead(struct proxy *p, struct request *r)
 
 	/* ATK-09: a forged PUT must not reach the origin. */
 	if (r->challenge && (full || !coap_method_safe(r->msg.code)))
-		return ask_for_proof(p, r);
+		return guard_challenge(p, r);
 	if (full)
 		return answer_full(p, r);
 	r->ahead = true;

@@ -18,6 +18,7 @@
 #include "proxy/core.h"
 #include "proxy/links.h"
 #include "proxy/local.h"
+#include "proxy/observe.h"
 
 /* ---- stages ---- */
 
@@ -76,6 +77,8 @@ stage_classify(struct proxy *p, struct request *r)
 	r->role = c.role;
 	r->msg = c.msg;
 	r->route.uri = c.uri;
+	if (coap_has(&r->msg, COAP_OPT_OBSERVE))
+		observe_cancel(p, r);
 	return NEXT;
 }
 
@@ -240,6 +243,9 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->spare = spare;
 	r->own_echo = r->stranger = r->ahead = false;
 	r->alone = r->joined = false;
+	r->observes = r->crowded = r->later = r->again = false;
+	r->observer = NULL;
+	r->serial = (uint32_t)p->stats.requests;
 	r->has_block1 = r->if_none_match = false;
 	r->own_key = SPAN_LIT("");
 	r->szx = p->conf->block.szx;
@@ -294,19 +300,23 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 		goto err2;
 	if (!share_start(p, rnd))
 		goto err3;
-	if (!assemble_start(p, rnd))
+	if (!observe_start(p, rnd))
 		goto err4;
+	if (!assemble_start(p, rnd))
+		goto err5;
 	if (wants_links(conf->rules)) {
 		p->links = links_new(p);
 		if (p->links == NULL)
-			goto err5;
+			goto err6;
 	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
-err5:
+err6:
 	assemble_stop(p);
+err5:
+	observe_stop(p);
 err4:
 	share_stop(p);
 err3:
@@ -342,6 +352,7 @@ proxy_free(struct proxy *p)
 	if (p == NULL)
 		return;
 	links_free(p->links);
+	observe_stop(p);
 	while (!list_empty(&p->waiting)) {
 		struct fetch *f =
 		    CONTAINER_OF(p->waiting.next, struct fetch, link);
@@ -364,12 +375,31 @@ void
 proxy_drain(struct proxy *p)
 {
 	p->draining = true;
+	observe_drain(p);
 }
 
 size_t
 proxy_waiting(const struct proxy *p)
 {
 	return p->requests.used;
+}
+
+size_t
+proxy_observers(const struct proxy *p)
+{
+	return p->nobservers;
+}
+
+size_t
+proxy_parting(const struct proxy *p)
+{
+	return p->parting;
+}
+
+size_t
+proxy_observations(const struct proxy *p)
+{
+	return p->observation_pool.used;
 }
 
 const struct proxy_stats *

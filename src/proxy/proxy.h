@@ -64,6 +64,11 @@ struct proxy_stats {
 	uint64_t hits, misses;	/* of requests that the cache is for */
 	uint64_t validated;	/* by the origin, with 2.03 */
 	uint64_t joined;	/* waited for what somebody else asked */
+	uint64_t notifications;	/* from origins, */
+	uint64_t notified;	/* ... and to observers */
+	uint64_t renewed;	/* registrations asked for once more */
+	uint64_t observations_lost;	/* ... in vain: ended by us */
+	uint64_t observers_refused;	/* answered plainly */
 	uint64_t lists;		/* of links fetched from origins */
 	uint64_t lists_failed;	/* of them, not come or not usable */
 	/* Clients that may not be where they say (amplification): */
@@ -93,6 +98,13 @@ void proxy_drain(struct proxy *p);
 
 /* Requests waiting for an answer now. */
 size_t proxy_waiting(const struct proxy *p);
+
+/* Observers, and observations of origins, now. */
+size_t proxy_observers(const struct proxy *p);
+size_t proxy_observations(const struct proxy *p);
+
+/* Registrations being cancelled with origins now. */
+size_t proxy_parting(const struct proxy *p);
 
 const struct proxy_stats *proxy_stats(const struct proxy *p);
 

@@ -17,6 +17,7 @@
 #include "proxy/route.h"
 
 struct fetch;
+struct observer;
 
 /* What the request asks of us, by RFC 7252 5.7. */
 enum role {
@@ -45,6 +46,13 @@ struct request {
 	uint8_t unwanted;		/* COAP_NO_*: answers not to be sent */
 	bool spare;			/* the one that refuses when all others
 					 * are in use */
+	uint32_t serial;		/* later ones have a greater one */
+	bool observes;			/* it registers, */
+	bool crowded;			/* one of many of its address: */
+	bool later;			/* what is under way is too old for it */
+	bool again;			/* it has waited in vain before */
+	struct observer *observer;	/* ... and is one, about to be told */
+	struct addr observes_from;	/* (crowded) */
 	bool joined;			/* it waits for what others ask, */
 	bool alone;			/* or must not (again) */
 	/* What is looked at when the answer is there (request_want()). */

@@ -6,6 +6,8 @@
 #include "proxy/admit.h"
 #include "proxy/classify.h"
 #include "proxy/core.h"
+#include "proxy/observation.h"
+#include "proxy/observe.h"
 #include "proxy/rewrite.h"
 #include "proxy/transfer.h"
 
@@ -20,6 +22,9 @@ void
 fetch_free(struct proxy *p, struct fetch *f)
 {
 	timer_stop(&f->deadline);
+	observe_forget(f);
+	if (f->watch != NULL)
+		p->up->cancel(p->up_self, f);
 	share_end(p, f);
 	transfer_end(p, f);
 	list_del(&f->link);
@@ -48,8 +53,9 @@ tell_failure(struct fetch *f, enum fetch_fail why, uint64_t now)
 {
 	const struct fetch_ops *ops = f->ops;
 	void *user = f->user;
+	struct proxy *p = f->proxy;
 
-	fetch_free(f->proxy, f);
+	fetch_free(p, f);
 	ops->failed(user, why, now);
 }
 
@@ -60,6 +66,8 @@ fetch_failed(struct fetch *f, enum fetch_fail why, uint64_t now)
 	struct request *r;
 
 	p->now = now;
+	if (f->obs != NULL && observe_failed(f, why))
+		return;
 	/* PRX-82: no answer was asked for, and none has come. */
 	if (!f->silent || why != FETCH_TIMEOUT)
 		count_failure(p, why);
@@ -90,8 +98,7 @@ location_bad(const struct coap_msg *m)
 	return false;
 }
 
-/* Whether M can be processed and passed on at all. */
-static bool
+bool
 response_usable(const struct fetch *f, const struct coap_msg *m)
 {
 	struct span v;
@@ -153,8 +160,7 @@ relay_hop_limit(struct proxy *p, struct reply *reply)
 	return true;
 }
 
-/* Makes *REPLY of M for the waiters of F; borrows from M and scratch. */
-static bool
+bool
 make_reply(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
     struct reply *reply)
 {
@@ -215,15 +221,18 @@ hold_back(struct proxy *p, const struct fetch *f, const struct coap_msg *m,
 static bool
 tell_response(struct fetch *f, const struct coap_msg *m, uint64_t now)
 {
-	const struct fetch_ops *ops = f->ops;
-	void *user = f->user;
+	bool ok;
 
+	/* Of an observation that is being ended. */
+	if (f->watch != NULL)
+		return true;
 	if (!response_usable(f, m)) {
 		fetch_failed(f, FETCH_BAD_RESPONSE, now);
 		return false;
 	}
+	ok = f->ops->response(f->user, m, now);
 	fetch_free(f->proxy, f);
-	return ops->response(user, m, now);
+	return ok;
 }
 
 /* Of a fetch that has not ended there is one. */
@@ -354,15 +363,23 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 	struct coap_msg whole;
 
 	p->now = now;
-	if (f->ops != NULL)
+	if (f->ops != NULL && !f->collects)
 		return tell_response(f, m, now);
+	if (f->obs != NULL && f->obs->state != OBSERVE_ASKING)
+		return observe_response(f, m, sent);
 	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
 		return true;
+	if (f->obs != NULL && observe_takes(f, m))
+		return observe_response(f, m, sent);
 	if (m->unknown_unsafe == 0 && classify_blocks(m) == NULL)
 		switch (transfer_feed(p, f, m, sent, &whole)) {
 		case TRANSFER_GOES_ON:
 			return true;
 		case TRANSFER_TOO_LARGE:
+			if (f->ops != NULL) {
+				fetch_failed(f, FETCH_TOO_LARGE, now);
+				return true;
+			}
 			if (pass_on(p, f, sent))
 				return true;
 			goto bad;
@@ -374,6 +391,8 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 		case TRANSFER_NONE:
 			break;
 		}
+	if (f->ops != NULL)
+		return tell_response(f, m, now);
 	if (settle(p, f, m, sent))
 		return true;
 bad:

@@ -159,6 +159,13 @@ add_path(struct merge *g)
 }
 
 static void
+add_observe(struct merge *g)
+{
+	if (g->rw->observe)
+		coap_put_uint(&g->out, COAP_OPT_OBSERVE, 0);
+}
+
+static void
 add_hop_limit(struct merge *g)
 {
 	uint8_t v = g->rw->hop_limit;
@@ -188,6 +195,7 @@ static const struct addition {
 	{ COAP_OPT_URI_HOST, add_host },
 	{ COAP_OPT_ETAG + 1, add_etag },	/* behind those there are */
 	{ COAP_OPT_IF_NONE_MATCH, add_none_match },
+	{ COAP_OPT_OBSERVE, add_observe },
 	{ COAP_OPT_URI_PORT, add_port },
 	{ COAP_OPT_URI_PATH, add_path },
 	{ COAP_OPT_HOP_LIMIT, add_hop_limit },
@@ -215,6 +223,8 @@ copy_etag(struct merge *g, const struct coap_opt_iter *it)
 {
 	const struct rewrite_etag *e = &g->rw->etag;
 
+	if (e->only)
+		return;
 	if (e->drop.n > 0 && span_eq(e->drop, it->value))
 		return;
 	if (e->add.n > 0 && span_eq(e->add, it->value))
@@ -289,7 +299,7 @@ merge_opt(struct merge *g, const struct coap_opt_iter *it)
 		copy_etag(g, it);
 		return;
 	case COAP_OPT_OBSERVE:
-		return;		/* answered as a plain GET (OBS-08) */
+		return;		/* ours, if any (OBS-08, OBS-55) */
 	case COAP_OPT_IF_NONE_MATCH:
 	case COAP_OPT_BLOCK1:
 	case COAP_OPT_BLOCK2:

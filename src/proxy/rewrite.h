@@ -23,6 +23,7 @@ struct rewrite_etag {
 	struct span add;	/* behind those of the client, unless it is
 				 * among them; empty: none */
 	struct span drop;	/* not for the origin; empty: none */
+	bool only;		/* none of the client's */
 };
 
 /* What a request is rewritten by. */
@@ -38,6 +39,7 @@ struct rewrite_request {
 				 * goes */
 	bool if_none_match;	/* was in the first of them */
 	bool relay;		/* Block2 is passed on */
+	bool observe;		/* a registration (RFC 7641 2) */
 	bool drop_echo;		/* Echo is our own (PRX-84) */
 	char literal[ADDR_STRLEN];	/* room for host */
 };

@@ -2,6 +2,7 @@
  * serve: answers from the cache.
  */
 #include "proxy/core.h"
+#include "proxy/observation.h"
 
 enum {
 	BLOCK_OPTS = 16,	/* octets of Block2 and an ETag of ours */
@@ -114,6 +115,16 @@ needs_etag(uint8_t code, struct span opts)
 	return true;
 }
 
+/* R is told what its observation has. */
+static void
+put_observe(const struct request *r, struct fresh_extra *x)
+{
+	if (r->observer == NULL)
+		return;
+	x->observe = r->observer->of->seq & 0xffffff;
+	x->has |= FRESH_HAS_OBSERVE;
+}
+
 static enum verdict
 not_modified(struct proxy *p, struct request *r, struct span etag,
     uint32_t max_age)
@@ -122,6 +133,7 @@ not_modified(struct proxy *p, struct request *r, struct span etag,
 	struct fresh_extra x = { .max_age = max_age, .etag = etag };
 	struct reply reply = { .code = COAP_203 };
 
+	put_observe(r, &x);
 	fresh_put_answer(SPAN_LIT(""), &x, &w);
 	reply.opts = writer_span(&w);
 	return answer(p, r, &reply);
@@ -141,12 +153,15 @@ serve_held(struct proxy *p, struct request *r, struct cache_entry *e)
 		return not_modified(p, r, etag, x.max_age);
 	if (!cut(r, e->code, body, cache_opts(e).n, &x, &reply.payload))
 		return answer_error(p, r, COAP_400, "no such block");
+	if (x.has != 0 && r->observer != NULL)
+		r->observer->of->told_blocks |= reply.payload.n < body.n;
 	if (x.has != 0 && needs_etag(e->code, cache_opts(e)))
 		x.etag = cache_own_etag(&p->cache, e);
 	if (r->size2) {
 		x.size2 = (uint32_t)body.n;
 		x.has |= FRESH_HAS_SIZE2;
 	}
+	put_observe(r, &x);
 	if (!fresh_put_answer(cache_opts(e), &x, &w))
 		return answer_failure(p, r, FETCH_BAD_RESPONSE);
 	reply.opts = writer_span(&w);

@@ -12,6 +12,7 @@
 #include "proxy/share.h"
 
 #include "proxy/core.h"
+#include "proxy/observe.h"
 
 enum { BODIES = 16 };		/* room for them without a cache */
 
@@ -89,6 +90,8 @@ pending_outdate(struct proxy *p, uint64_t uri, bool done)
 	for (; n != NULL; n = table_find_next(n)) {
 		struct fetch *f = fetch_by_uri(n);
 
+		if (f->obs != NULL && !observe_outdate(f, done))
+			continue;
 		if (done)
 			f->state = SHARE_OLD;
 		else if (f->state == SHARE_OPEN)
@@ -147,9 +150,8 @@ authority(const struct fetch *f)
 	return (struct coap_authority){ hop->scheme, &hop->host, hop->port };
 }
 
-/* Whether R, which would be sent as TYPE, may wait for F instead. */
-static bool
-may_join(const struct request *r, uint8_t type, const struct fetch *f)
+bool
+share_may_join(const struct request *r, uint8_t type, const struct fetch *f)
 {
 	uint32_t hops;
 
@@ -274,12 +276,18 @@ later_block(const struct request *r)
 	return r->has_block2 && r->block2.num > 0 && !r->has_block1;
 }
 
-/* The request R as F is one whose answer may be shared: LOOKUP whether stored
- * ones may be given to it. */
+/* What the store is to a request. */
+struct shared {
+	bool cached;		/* it may be used at all, */
+	bool lookup;		/* and stored answers be given to it */
+};
+
+/* The request R as F is one whose answer may be shared. */
 static enum verdict
 ask_shared(struct proxy *p, struct request *r, struct fetch *f,
-    const struct coap_msg *m, bool lookup)
+    const struct coap_msg *m, struct shared may)
 {
+	bool lookup = may.cached && may.lookup;
 	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->key, sizeof(p->key));
 	struct cache_entry *e;
@@ -287,12 +295,19 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 	struct fetch *other;
 
 	if (!coap_key_make(&key, &w, &p->cache.secret, m, &at, COAP_KEY_BODY))
-		return NEXT;
+		return r->observes ? observe_alone(p, r, f) : NEXT;
 	e = lookup ? cache_find(&p->cache, &key) : NULL;
 	if (e != NULL && cache_fresh(e, p->now) &&
 	    e->flags & CACHE_TOO_LARGE) {
 		cache_extend(e, lifetime(p), p->now);
+		r->observes = f->registers = false;
 		return relay(p, r, f);
+	}
+	if (r->observes || p->observation_pool.used > 0) {
+		enum verdict v = observe_ask(p, r, f, &key, e, lookup);
+
+		if (v != NEXT || r->observes || !may.cached)
+			return v;
 	}
 	if (e != NULL && cache_fresh(e, p->now)) {
 		fetch_free(p, f);
@@ -306,7 +321,7 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 			return v;
 	}
 	other = lookup ? pending_find(p, &key) : NULL;
-	if (other != NULL && may_join(r, f->type, other)) {
+	if (other != NULL && share_may_join(r, f->type, other)) {
 		fetch_free(p, f);
 		return join(p, r, other);
 	}
@@ -335,6 +350,11 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 {
 	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->key, sizeof(p->key));
+	bool watched = r->observes ||
+	    (wants_later_block(&r->msg) && p->observation_pool.used > 0);
+	struct shared may = {
+		.cached = p->sharing && r->route.cache,
+	};
 	struct coap_msg m;
 	enum fresh_use use;
 
@@ -342,7 +362,9 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 		fetch_free(p, f);
 		return answer_full(p, r);
 	}
-	if (!p->sharing && !later_block(r))
+	/* A change matters to what is observed without a cache, too. */
+	if (!p->sharing && !later_block(r) && !r->observes &&
+	    (p->observation_pool.used == 0 || coap_method_safe(f->code)))
 		return NEXT;
 	m = outgoing(f, r);
 	if (!coap_method_safe(f->code)) {
@@ -354,12 +376,19 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 		return NEXT;
 	}
 	use = fresh_use(&m);
+	may.lookup = use == FRESH_LOOKUP;
 	if (f->code == COAP_FETCH && r->has_block1)
 		note_own_key(p, r, f, &m);
 	/* Who wants no answer gives the origin no reason to send one. */
-	if (p->sharing && use != FRESH_PASS && r->route.cache && !f->silent)
-		return ask_shared(p, r, f, &m, use == FRESH_LOOKUP);
-	return later_block(r) ? ask_block(p, r, f, &m) : NEXT;
+	if (use != FRESH_PASS && !f->silent && (may.cached || watched)) {
+		enum verdict v = ask_shared(p, r, f, &m, may);
+
+		if (v != NEXT || may.cached)
+			return v;
+	} else if (r->observes) {
+		return observe_alone(p, r, f);
+	}
+	return later_block(r) && !f->relay ? ask_block(p, r, f, &m) : NEXT;
 }
 
 /* ---- the answer ---- */
@@ -600,4 +629,92 @@ share_settle(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	if (*e != NULL && f->state == SHARE_OLD)
 		cache_outdate(*e);
 	return SHARE_ALL;
+}
+
+/* ---- what is observed ---- */
+
+bool
+share_watch(struct proxy *p, const struct request *r, struct fetch *f,
+    const struct coap_key *key, struct cache_entry *e)
+{
+	struct rewrite_etag etag = { .add = SPAN_LIT("") };
+
+	if (e != NULL)
+		etag.add = cache_etag(e);
+	if (etag.add.n > 0 && fetch_write(p, f, r, &etag) == REWRITE_OK) {
+		cache_hold(e);
+		f->stale = e;
+	} else if (etag.add.n > 0) {
+		fetch_write(p, f, r, NULL);
+	}
+	return pending_add(p, f, key);
+}
+
+/* HAVE is still what it was, says M. */
+static struct cache_entry *
+note_valid(struct proxy *p, const struct coap_msg *m, struct cache_entry *have)
+{
+	struct cache_entry *e = NULL;
+	struct cache_item item;
+	struct span etag;
+
+	if (have == NULL || !coap_get(m, COAP_OPT_ETAG, &etag) ||
+	    !span_eq(cache_etag(have), etag))
+		return NULL;
+	p->stats.validated++;
+	/* One without a key is nobody's but the observation's. */
+	if (have->nkey > 0)
+		e = cache_refresh(&p->cache, have, m, p->now);
+	if (e != NULL) {
+		cache_hold(e);
+		return e;
+	}
+	item = (struct cache_item){
+		.code = have->code,
+		.opts = cache_opts(have),
+		.body = cache_body(have),
+		.max_age = fresh_max_age(m),
+	};
+	return cache_make(&p->cache, &item, p->now);
+}
+
+/* M for others, too; NULL: it is not for them. */
+static struct cache_entry *
+note_shared(struct proxy *p, const struct fetch *f, const struct coap_msg *m)
+{
+	if (f->state == SHARE_NOT || !p->sharing || !f->route.cache)
+		return NULL;
+	if (fresh_storable(m, f->hop_added))
+		return store(p, f, m);
+	if (coap_code_class(m->code) == 2)
+		forget_older(p, f);
+	return NULL;
+}
+
+struct cache_entry *
+share_note(struct proxy *p, struct fetch *f, const struct coap_msg *m,
+    struct cache_entry *have)
+{
+	struct writer w = writer_make(p->stored, sizeof(p->stored));
+	struct cache_item item = { .code = m->code, .body = m->payload };
+	struct cache_entry *e;
+
+	if (m->code == COAP_203) {
+		e = note_valid(p, m, have != NULL ? have : f->stale);
+	} else {
+		e = note_shared(p, f, m);
+		if (e != NULL)
+			cache_hold(e);
+	}
+	if (e == NULL && m->code != COAP_203 && fresh_put_kept(m, &w)) {
+		item.opts = writer_span(&w);
+		item.max_age = fresh_max_age(m);
+		e = cache_make(&p->cache, &item, p->now);
+	}
+	if (f->stale != NULL)
+		cache_release(&p->cache, f->stale);
+	f->stale = NULL;
+	if (e != NULL && f->state == SHARE_OLD)
+		cache_outdate(e);
+	return e;
 }

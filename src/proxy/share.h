@@ -24,6 +24,22 @@ void share_init(struct fetch *f);
  * answered from the cache or waits for another fetch. */
 enum verdict share_ask(struct proxy *p, struct request *r, struct fetch *f);
 
+/* Whether R, which would be sent as TYPE, may wait for F instead. */
+bool share_may_join(const struct request *r, uint8_t type,
+    const struct fetch *f);
+
+/* F, R's registration, is the one for KEY from now on; it validates E, if not
+ * NULL. False without memory: it stays R's alone. */
+bool share_watch(struct proxy *p, const struct request *r, struct fetch *f,
+    const struct coap_key *key, struct cache_entry *e);
+
+/* M is what F, which observes, has come to know last: stored for others as far
+ * as it may be. HAVE, or else what F validates, is what a 2.03 is about. The
+ * result is held for the caller; NULL: no memory, or a 2.03 about something
+ * else. */
+struct cache_entry *share_note(struct proxy *p, struct fetch *f,
+    const struct coap_msg *m, struct cache_entry *have);
+
 /* Who gets the response to a fetch. */
 enum share_result {
 	SHARE_ALL,		/* everybody: from the entry, if there is one */

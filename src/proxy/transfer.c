@@ -236,15 +236,6 @@ whole_refused(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	return TRANSFER_GOES_ON;
 }
 
-/* Whether M is the first of several blocks. */
-static bool
-has_more(const struct coap_msg *m)
-{
-	struct span v;
-
-	return coap_get(m, COAP_OPT_BLOCK2, &v) && coap_block_get(v).more;
-}
-
 /* WHOLE may be an answer to the last block only: where what the first one has
  * made is was said with that (BLK-34). */
 static enum transfer_step
@@ -270,7 +261,7 @@ uploaded(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		upload_release(&p->uploads, t->body, t->nbody);
 	t->body = NULL;
 	*whole = *m;
-	return has_more(m) ? TRANSFER_WHOLE : combine(t, whole);
+	return has_more_blocks(m) ? TRANSFER_WHOLE : combine(t, whole);
 }
 
 static enum transfer_step
@@ -326,6 +317,7 @@ keep_base(struct fetch *f, struct span sent)
 	while (coap_opts_next(&it))
 		switch (it.number) {
 		case COAP_OPT_ETAG:
+		case COAP_OPT_OBSERVE:
 		case COAP_OPT_IF_NONE_MATCH:
 		case COAP_OPT_BLOCK1:
 		case COAP_OPT_BLOCK2:
@@ -441,7 +433,7 @@ transfer_feed(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		return TRANSFER_NONE;
 	if (t != NULL && t->sending) {
 		step = feed_up(p, f, m, whole);
-		if (step != TRANSFER_WHOLE || !has_more(whole))
+		if (step != TRANSFER_WHOLE || !has_more_blocks(whole))
 			return step;
 		m = whole;
 	}
@@ -449,7 +441,7 @@ transfer_feed(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		return whole_refused(p, f, m, sent);
 	if (t != NULL && t->receiving)
 		return feed_down(p, f, m, whole);
-	if (!has_more(m))
+	if (!has_more_blocks(m))
 		return TRANSFER_NONE;
 	if (t == NULL)
 		t = transfer_new(p, f);

@@ -29,6 +29,7 @@ enum fetch_fail {
 	FETCH_TOO_LARGE,	/* no datagram of ours holds it: 4.13 */
 	FETCH_REFUSED,		/* the resolved address is not allowed: 5.05 */
 	FETCH_SELF,		/* the resolved address is our own */
+	FETCH_NOT_OBSERVED,	/* the origin does not notify any more: 5.03 */
 };
 
 /* send: *WHY is set when it fails. After UPSTREAM_SENT or UPSTREAM_WAIT exactly

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "proxy/request.h"
+#include "server/watch.h"
 
 struct listener {
 	struct list link;
@@ -21,6 +22,7 @@ struct server {
 	struct dgram *dgram;
 	struct proxy *proxy;
 	struct list listeners;
+	struct watches watches;
 	struct server_stats stats;
 };
 
@@ -79,12 +81,46 @@ front_sent(const struct request *req)
 	return dgram_sent_for(req->front_ctx);
 }
 
+static struct peer *
+peer_of(const struct request *req)
+{
+	const struct received *r = req->front_ctx;
+
+	return r->peer;
+}
+
+static struct observer *
+front_observe(struct request *req)
+{
+	struct peer *p = peer_of(req);
+	const struct listener *l = p->io;
+
+	return watch_observe(&l->server->watches, p, req->msg.token);
+}
+
+static struct observer *
+front_observer(const struct request *req)
+{
+	return watch_find(peer_of(req), req->msg.token);
+}
+
+static struct observer *
+front_mate(const struct request *req, const struct observation *of)
+{
+	return watch_mate(peer_of(req), of);
+}
+
 static const struct front_ops server_front = {
 	.reply = front_reply,
 	.suppress = front_suppress,
 	.drop = front_drop,
 	.once = front_once,
 	.sent = front_sent,
+	.observe = front_observe,
+	.observer = front_observer,
+	.mate = front_mate,
+	.notify = watch_notify,
+	.unobserve = watch_unobserve,
 };
 
 static void
@@ -130,6 +166,9 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 static const struct dgram_ops server_dgram_ops = {
 	.send = server_send_cb,
 	.request = server_request_cb,
+	.notice = watch_notice,
+	.behind = watch_behind,
+	.gone = watch_gone,
 };
 
 static void
@@ -172,10 +211,12 @@ server_new(const struct msg_params *params, struct timers *timers,
 	s->proxy = proxy;
 	list_init(&s->listeners);
 	s->dgram = dgram_new(&server_dgram_ops, s, params, timers, bufs, rnd);
-	if (s->dgram != NULL)
-		return s;
-	free(s);
-	return NULL;
+	if (s->dgram == NULL) {
+		free(s);
+		return NULL;
+	}
+	watches_init(&s->watches, s->dgram, params->max_observers);
+	return s;
 }
 
 struct listener *
@@ -222,6 +263,7 @@ server_free(struct server *s)
 		return;
 	server_close(s);
 	dgram_free(s->dgram);
+	watches_fini(&s->watches);
 	LIST_FOREACH_SAFE (it, tmp, &s->listeners)
 		free(CONTAINER_OF(it, struct listener, link));
 	free(s);

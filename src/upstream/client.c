@@ -446,7 +446,11 @@ call_abandon(struct client *c, struct call *call, uint64_t now)
 {
 	struct flow *flow = call->item.flow;
 
-	flow_gave_up(&call->item, now);
+	/* Who is not waited for has not been silent. */
+	if (now - call->item.sent < c->conf->params->ack_timeout)
+		flow_drop(&call->item);
+	else
+		flow_gave_up(&call->item, now);
 	if (flow->waiting > 0 && flow_wakeup(flow) == TIMER_NEVER)
 		timer_start(c->timers, &dest_of(flow)->wake, now);
 	else
@@ -513,7 +517,7 @@ call_watch(struct client *c, struct call *call)
 	struct fetch *f = call->fetch;
 
 	timer_stop(&call->expect);
-	if (call->x->observe)
+	if (call->x->observe && !dgram_under_way(call->x))
 		flow_drop(&call->item);
 	if (f->watch == call)
 		return;
@@ -535,7 +539,8 @@ client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
 	bool ok;
 
 	flow_heard(flow, now);
-	flow_done(&call->item, now);
+	if (!dgram_lasting(x) || !dgram_under_way(x))
+		flow_done(&call->item, now);
 	if (dgram_lasting(x))
 		call_watch(user, call);
 	else
@@ -560,6 +565,7 @@ client_progress_cb(void *user, struct exchange *x, enum dgram_progress what,
 		flow_lost(&call->item, now);
 		return;
 	}
+	call->fetch->acked = true;
 	flow_done(&call->item, now);
 	flow_moved(user, flow, now);
 }

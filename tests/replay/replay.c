@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/xalloc.h"
 
 enum {
@@ -179,24 +180,88 @@ section_conf(struct source src)
 	return src.conf;
 }
 
+/* Steps that are being repeated. */
+struct loop {
+	struct source from;	/* the first of them */
+	struct span name;	/* of the number; empty: it has none */
+	uint32_t times, round;
+	size_t nvars;		/* older variables, which stay */
+};
+
+static bool
+begin_round(struct script *s, struct loop *l)
+{
+	if (l->name.n > 0 &&
+	    !text_set_uint(&s->vars, l->name, ++l->round, &s->arena))
+		return script_fail(s, "too many variables");
+	return true;
+}
+
+/* "repeat N [as NAME]"; AHEAD is behind it. */
+static bool
+begin_loop(struct script *s, struct loop *l, struct span rest,
+    const struct source *ahead)
+{
+	struct span word;
+	uint64_t n;
+
+	if (l->times > 0 || !parse_u64(text_word(&rest), &n) || n == 0 ||
+	    n > UINT16_MAX)
+		return script_fail(s, "expected: repeat N, not in another one");
+	word = text_word(&rest);
+	*l = (struct loop){ .from = *ahead, .times = (uint32_t)n,
+		.nvars = s->vars.n };
+	if (span_eq(word, SPAN_LIT("as")))
+		l->name = text_word(&rest);
+	return begin_round(s, l);
+}
+
+/* "end"; AHEAD goes back while there is something to repeat. */
+static bool
+end_loop(struct script *s, struct loop *l, struct source *ahead)
+{
+	if (l->times == 0)
+		return script_fail(s, "nothing is repeated");
+	s->vars.n = l->nvars;
+	if (--l->times == 0)
+		return true;
+	*ahead = l->from;
+	return begin_round(s, l);
+}
+
+static bool
+run_step(struct script *s, struct loop *l, struct source *ahead,
+    struct span line)
+{
+	struct span rest = line, word = text_word(&rest);
+
+	s->step = line;
+	s->line = ahead->line;
+	if (span_eq(word, SPAN_LIT("repeat")))
+		return begin_loop(s, l, rest, ahead);
+	if (span_eq(line, SPAN_LIT("end")))
+		return end_loop(s, l, ahead);
+	return script_step(s, line);
+}
+
 /* Does the steps up to the next title, which stays in SRC; after a failure
  * they are only skipped. */
 static bool
 run_steps(struct script *s, struct source *src, bool ok)
 {
 	struct source ahead = *src;
+	struct loop loop = { .times = 0 };
 	struct span line;
 
 	while (take_line(&ahead, &line) && !is_title(line)) {
-		if (span_eq(line, SPAN_LIT("conf"))) {
+		if (span_eq(line, SPAN_LIT("conf")))
 			take_conf(&ahead);
-		} else if (ok && is_step(line)) {
-			s->step = line;
-			s->line = ahead.line;
-			ok = script_step(s, line);
-		}
+		else if (ok && is_step(line))
+			ok = run_step(s, &loop, &ahead, line);
 		*src = ahead;
 	}
+	if (ok && loop.times > 0)
+		ok = script_fail(s, "no end of what is repeated");
 	if (!ok)
 		return false;
 	s->step = SPAN_LIT("(the end)");

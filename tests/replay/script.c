@@ -166,9 +166,15 @@ step_at(struct script *s, struct span line)
 	struct span name = text_word(&line);
 	struct endpoint *e = script_endpoint(s, name);
 
+	struct span word = text_word(&line);
+
 	if (e == NULL)
 		e = end_new(s, name);
-	if (e == NULL || !read_addr(text_word(&line), &e->addr))
+	if (e != NULL && span_eq(word, SPAN_LIT("next"))) {
+		e->addr.port++;
+		return true;
+	}
+	if (e == NULL || !read_addr(word, &e->addr))
 		return script_fail(s, "expected: at NAME ADDRESS");
 	return true;
 }
@@ -224,6 +230,15 @@ step_drain(struct script *s, struct span line)
 {
 	(void)line;
 	proxy_drain(s->world.proxy);
+	world_stop(&s->world, 0);
+	return script_collect(s);
+}
+
+static bool
+step_unfinished(struct script *s, struct span line)
+{
+	(void)line;
+	s->unfinished = true;
 	return true;
 }
 
@@ -298,6 +313,7 @@ static const struct verb {
 	{ "pass", step_pass },
 	{ "stop", step_stop },
 	{ "drain", step_drain },
+	{ "unfinished", step_unfinished },
 	{ "nothing", step_nothing },
 	{ "count", step_count },
 };
@@ -420,8 +436,11 @@ only_copies(struct endpoint *e)
 bool
 script_end(struct script *s)
 {
-	if (!script_collect(s) || !script_nothing(s, NULL, SPAN_LIT("")) ||
-	    !script_pass(s, DRAIN_MS))
+	if (!script_collect(s) || !script_nothing(s, NULL, SPAN_LIT("")))
+		return false;
+	if (s->unfinished)
+		return true;
+	if (!script_pass(s, DRAIN_MS))
 		return false;
 	for (size_t i = 0; i < s->nends; i++)
 		if (!only_copies(&s->ends[i]))

@@ -13,6 +13,7 @@
  *	conf / ... / end	the configuration; above the first section, that
  *				of all which have none
  *	at NAME ADDRESS		another address for an endpoint
+ *	at NAME next		... the next port of the same one
  *	name HOST is ADDRESS...	what the resolver says: also "is cached
  *				ADDRESS...", "is nowhere", "is silent"
  *	C > MESSAGE		C sends; C/P2 > ... to that address
@@ -32,6 +33,10 @@
  *	pass TIME		time goes by
  *	stop TIME		likewise, while the process stands still
  *	drain			the proxy is about to go down
+ *	unfinished		what goes on at the end of the section does so
+ *	repeat N as i / ... / end	the steps between N times, with 1, 2..
+ *				for $i; variables that are new in them are
+ *				forgotten each time
  *	count NAME N		a counter has this value
  *
  * What a message does not say: a request received may have any token; a
@@ -39,7 +44,8 @@
  * Message ID of the last message; another message sent a new one.
  *
  * At the end nothing may be left over: no datagram nobody expected, but copies
- * of earlier ones, and after 600 s no memory.
+ * of earlier ones, and after 600 s no memory. With "unfinished" only what has
+ * arrived by then counts, and the proxy is taken down as it is.
  */
 #ifndef TESTS_REPLAY_SCRIPT_H
 #define TESTS_REPLAY_SCRIPT_H
@@ -81,6 +87,7 @@ struct script {
 	uint16_t next_mid;
 	uint8_t next_token;
 	uint64_t began;		/* the wait for a datagram */
+	bool unfinished;
 	char got[3000];		/* what was there instead */
 	char why[3200];		/* of a failure */
 };

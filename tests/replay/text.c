@@ -219,8 +219,9 @@ read_value(const struct coap_opt_def *def, struct span s, struct arena *a,
 		out->kind = TEXT_ANY;
 		return NULL;
 	}
-	if (begins(s, "$") || begins(s, "!$")) {
-		out->kind = s.p[0] == '$' ? TEXT_VAR : TEXT_NOT_VAR;
+	if (begins(s, "$") || begins(s, "!$") || begins(s, ">$")) {
+		out->kind = s.p[0] == '$' ? TEXT_VAR :
+		    s.p[0] == '!' ? TEXT_NOT_VAR : TEXT_NEWER;
 		return arena_dup(a, behind(s, s.p[0] == '$' ? 1 : 2),
 			   &out->v) ? NULL : "too long";
 	}
@@ -335,6 +336,44 @@ remember(struct text_vars *vars, struct span name, struct span v,
 	return true;
 }
 
+bool
+text_set_uint(struct text_vars *vars, struct span name, uint32_t v,
+    struct arena *a)
+{
+	uint8_t octets[8];
+	struct writer w = writer_make(octets, sizeof(octets));
+	struct coap_optw o = coap_optw(&w);
+	struct span value;
+
+	/* Number 0 has a header of one octet. */
+	coap_put_uint(&o, 0, v);
+	value = behind(writer_span(&w), 1);
+	for (size_t i = 0; i < vars->n; i++)
+		if (span_eq(vars->var[i].name, name))
+			return arena_dup(a, value, &vars->var[i].v);
+	return remember(vars, name, value, a);
+}
+
+/* Whether GOT is a number newer than the variable NAME, which it becomes. */
+static bool
+newer(struct text_vars *vars, struct span name, struct span got,
+    struct arena *a)
+{
+	enum { MASK = 0xffffff, HALF = 0x800000 };
+	const struct span *var = text_var(vars, name);
+	uint32_t v = coap_uint(got), ahead;
+
+	/* In as few octets as possible. */
+	if (got.n > 3 || (got.n > 0 && got.p[0] == 0))
+		return false;
+	if (var != NULL) {
+		ahead = (v - coap_uint(*var)) & MASK;
+		if (ahead == 0 || ahead >= HALF)
+			return false;
+	}
+	return text_set_uint(vars, name, v, a);
+}
+
 /* The octets of V; false when it does not say. */
 static bool
 value_of(const struct text_value *v, const struct text_vars *vars,
@@ -398,6 +437,8 @@ match_value(const struct text_value *want, struct text_vars *vars,
 	case TEXT_NOT_VAR:
 		var = text_var(vars, want->v);
 		return var != NULL && !span_eq(*var, got);
+	case TEXT_NEWER:
+		return newer(vars, want->v, got, a);
 	}
 	return false;
 }

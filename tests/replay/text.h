@@ -7,7 +7,9 @@
  * for "ababc"), a decimal number, NUM/M/SIZE for a block, or hexadecimal digits,
  * as its option has it; 0x... are the very octets, whatever the option, * is
  * any value, $name one to be remembered or, the next time, the same one again,
- * and !$name another one. Without code the message is empty.
+ * and !$name another one. >$name is a number greater than $name as Observe has
+ * it (RFC 7641 3.4), in 24 bits and by less than 2^23; it becomes $name, as
+ * any number does the first time. Without code the message is empty.
  */
 #ifndef TESTS_REPLAY_TEXT_H
 #define TESTS_REPLAY_TEXT_H
@@ -15,7 +17,7 @@
 #include "base/arena.h"
 #include "coap/emit.h"
 
-enum { TEXT_OPTS = 48, TEXT_VARS = 48, TEXT_MESSAGE = 2048 };
+enum { TEXT_OPTS = 48, TEXT_VARS = 64, TEXT_MESSAGE = 2048 };
 
 enum text_kind {
 	TEXT_NONE,		/* not written */
@@ -23,6 +25,7 @@ enum text_kind {
 	TEXT_ANY,
 	TEXT_VAR,
 	TEXT_NOT_VAR,
+	TEXT_NEWER,
 };
 
 struct text_value {
@@ -66,6 +69,11 @@ const char *text_hex(struct span text, struct arena *a, struct span *out);
 
 /* What NAME stands for; NULL when nothing yet. */
 const struct span *text_var(const struct text_vars *vars, struct span name);
+
+/* NAME stands for the number V from now on, in as few octets as possible. False
+ * when there is no room. */
+bool text_set_uint(struct text_vars *vars, struct span name, uint32_t v,
+    struct arena *a);
 
 /* Writes M, whose mid and token are values or variables, into OUT; 0 when that
  * cannot be. */

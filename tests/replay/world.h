@@ -20,6 +20,7 @@ struct packet {
 	struct list link;
 	struct addr from, to;
 	uint64_t at;
+	uint64_t turn;		/* of the loop: one datagram, or timers once */
 	size_t n;
 	uint8_t octets[];
 };
@@ -54,6 +55,7 @@ struct world {
 	struct list out;	/* struct packet, in the order sent */
 	struct list hosts;	/* names */
 	uint16_t next_port;
+	uint64_t turns;		/* of the loop, so far */
 	char why[1024];		/* what is wrong, after a failure */
 };
 

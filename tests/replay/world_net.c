@@ -105,6 +105,7 @@ world_send(struct net_sock *s, const struct addr *to, const struct addr *local,
 	p->from = local != NULL ? *local : s->local;
 	p->to = to != NULL ? *to : s->peer;
 	p->at = s->world->now;
+	p->turn = s->world->turns;
 	p->n = b->len;
 	memcpy(p->octets, b->data, b->len);
 	list_add_tail(&s->world->out, &p->link);
@@ -292,6 +293,7 @@ deliver(struct world *w, const struct addr *from, const struct addr *to,
 	if (s == NULL)
 		return;
 	/* Not an octet more, so that a sanitizer sees every read behind. */
+	w->turns++;
 	exact = xcalloc(datagram.n == 0 ? 1 : datagram.n, 1);
 	if (datagram.n > 0)
 		memcpy(exact, datagram.p, datagram.n);
@@ -312,6 +314,7 @@ settle(struct world *w)
 			    span_make(p->octets, p->n));
 			free(p);
 		}
+		w->turns++;
 		timers_run(&w->timers, w->now);
 	} while (to_itself(w) != NULL || timers_next(&w->timers) <= w->now);
 }

@@ -56,10 +56,13 @@ class Program:
                 self._news.notify_all()
 
     def wait_for(self, pattern, timeout=START):
-        """The match of PATTERN in the output, as soon as it is there."""
+        """The match of PATTERN in the output, as soon as it is there. Instead
+        of a pattern, a function that finds something in the output."""
+        find = pattern if callable(pattern) else re.compile(
+            pattern, re.M).search
         deadline = time.monotonic() + timeout
         with self._news:
-            while not (found := re.search(pattern, self.output, re.M)):
+            while not (found := find(self.output)):
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._reader.is_alive():
                     raise AssertionError(
@@ -170,7 +173,8 @@ def coaproxy(*args, text=None, cwd=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def _libcoap(name):
+def libcoap_program(name):
+    """The path of libcoap's server or client."""
     for program in (f'coap-{name}-notls', f'coap-{name}'):
         if path := shutil.which(program):
             return path
@@ -182,7 +186,8 @@ class LibcoapServer(Program):
 
     def __init__(self, *args, address='127.0.0.1'):
         super().__init__(
-            [_libcoap('server'), '-A', address, '-p', '0', '-v', '7', *args])
+            [libcoap_program('server'), '-A', address, '-p', '0', '-v', '7',
+             *args])
         try:
             self.port = int(
                 self.wait_for(r'created UDP +endpoint \S+:(\d+)$')[1])
@@ -198,7 +203,7 @@ class QuietLibcoapServer(Program):
 
     def __init__(self, *args, address='127.0.0.1'):
         super().__init__(
-            [_libcoap('server'), '-A', address, '-p', '0', *args])
+            [libcoap_program('server'), '-A', address, '-p', '0', *args])
         deadline = time.monotonic() + START
         while not (port := udp_port(self.process.pid)):
             if time.monotonic() > deadline or self.process.poll() is not None:
@@ -225,7 +230,7 @@ def udp_port(pid):
 def libcoap(*args):
     """What libcoap's client prints; it always exits with 0."""
     done = subprocess.run(
-        [_libcoap('client'), '-B', '10', *map(str, args)], text=True,
+        [libcoap_program('client'), '-B', '10', *map(str, args)], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=START)
     return done.stdout
 
@@ -310,10 +315,14 @@ class Node(Program):
                          stdin=subprocess.PIPE)
         self._read_up_to = 0
 
+    def write(self, value):
+        """A line of JSON for its standard input."""
+        self.process.stdin.write(json.dumps(value) + '\n')
+        self.process.stdin.flush()
+
     def start(self, *requests):
         """Has a client send REQUESTS, all at once."""
-        self.process.stdin.write(json.dumps(requests) + '\n')
-        self.process.stdin.flush()
+        self.write(requests)
 
     def answers(self):
         """The answers to the requests that were started first."""
@@ -335,9 +344,9 @@ def need_node():
         raise tap.Skip('npm ci was not run in tests/system/node')
 
 
-def node_server():
+def node_server(*args):
     """node-coap's server: keeps what is PUT; see node/peer.js."""
-    server = Node('server')
+    server = Node('server', *args)
     try:
         server.port = int(server.wait_for(r'^port (\d+)$')[1])
     except BaseException:

@@ -83,9 +83,10 @@ def _():
         equal((got['code'], got['text']), ('2.05', 'by uri'))
 
 
-@node_test('OBS-08: node-coap asks to observe: a plain answer, no Observe')
+@node_test('OBS-08: node-coap asks to observe where it may not: a plain answer')
 def _():
-    with node_server() as server, Proxy(path_route(server.port)) as proxy, \
+    with node_server() as server, \
+            Proxy(path_route(server.port) + 'observe = no\n') as proxy, \
             Node('client', proxy.port) as client:
         client.ask(request('PUT', '/n/a', text='state'))
         got, = client.ask(request('GET', '/n/a', observe=True))
@@ -275,9 +276,10 @@ def _():
         equal(client.await_response(sent).code, '5.02')
 
 
-@test('OBS-08: Observe goes neither up nor down')
+@test('OBS-08: with observe = no Observe goes neither up nor down')
 def _():
-    with Origin() as origin, Proxy(path_route(origin.port)) as proxy, \
+    with Origin() as origin, \
+            Proxy(path_route(origin.port) + 'observe = no\n') as proxy, \
             Client(proxy.address) as client:
         for value in (0, 1, 5):
             sent = client.send(Message(GET, '/n/x', [(OBSERVE, value)]))

@@ -2,7 +2,8 @@
 
 Each is a context manager that starts the proxies for an origin on loopback and
 gives a Way: how a client has to write its requests so that they reach the
-origin's resources. TIMEOUT is that of the proxy next to the origin.
+origin's resources. TIMEOUT is that of the proxy next to the origin; MORE comes
+to the configuration of all proxies.
 """
 
 import contextlib
@@ -15,8 +16,12 @@ from programs import Proxy
 OPEN = '[forward]\nallow-to = loopback\n'
 
 
-def _route(to, more='', timeout='90s'):
-    return f'[route]\n{more}\nto = {to}\ntimeout = {timeout}\n'
+def _route(to, when='', timeout='90s'):
+    return f'[route]\n{when}\nto = {to}\ntimeout = {timeout}\n'
+
+
+def _forward(timeout='90s'):
+    return f'{OPEN}timeout = {timeout}\n'
 
 
 class Way:
@@ -89,37 +94,38 @@ def _way(name, two):
 
 
 @_way('a reverse proxy', two=False)
-def _(port, timeout='90s'):
+def _(port, timeout='90s', more=''):
     with Proxy(_route(f'coap://127.0.0.1:{port}', 'path = /p',
-                      timeout)) as proxy:
+                      timeout) + more) as proxy:
         yield Way(proxy, '/p')
 
 
 @_way('a forward proxy', two=False)
-def _(port, timeout='90s'):
-    with Proxy(f'{OPEN}timeout = {timeout}') as proxy:
+def _(port, timeout='90s', more=''):
+    with Proxy(_forward(timeout) + more) as proxy:
         yield Way(proxy, base=f'coap://127.0.0.1:{port}')
 
 
 @_way('a reverse proxy in front of another', two=True)
-def _(port, timeout='90s'):
+def _(port, timeout='90s', more=''):
     with Proxy(_route(f'coap://127.0.0.1:{port}', 'path = /far/q',
-                      timeout)) as last, \
-            Proxy(_route(f'{last.uri}/far', 'path = /p')) as first:
+                      timeout) + more) as last, \
+            Proxy(_route(f'{last.uri}/far', 'path = /p') + more) as first:
         yield Way(first, '/p/q')
 
 
 @_way('a forward proxy with a next proxy', two=True)
-def _(port, timeout='90s'):
-    with Proxy(f'{OPEN}timeout = {timeout}') as last, \
-            Proxy(f'{OPEN}via = {last.uri}') as first:
+def _(port, timeout='90s', more=''):
+    with Proxy(_forward(timeout) + more) as last, \
+            Proxy(f'{OPEN}via = {last.uri}\n{more}') as first:
         yield Way(first, base=f'coap://127.0.0.1:{port}')
 
 
 @_way('a reverse proxy in front of a forward proxy', two=True)
-def _(port, timeout='90s'):
-    with Proxy(f'{OPEN}timeout = {timeout}') as last, \
-            Proxy(_route(last.uri, 'host = 127.0.0.1\nas = proxy')) as first:
+def _(port, timeout='90s', more=''):
+    with Proxy(_forward(timeout) + more) as last, \
+            Proxy(_route(last.uri, 'host = 127.0.0.1\nas = proxy') +
+                  more) as first:
         yield Way(first, options=[(URI_HOST, '127.0.0.1'), (URI_PORT, port)])
 
 

@@ -108,7 +108,7 @@ notice_cb(void *user, struct note *n, struct dgram_notice *out, uint64_t now)
 }
 
 static bool
-behind_cb(void *user, const struct note *n)
+behind_cb(void *user, struct note *n)
 {
 	const struct obs *o =
 	    (const void *)((const char *)n - offsetof(struct obs, note));

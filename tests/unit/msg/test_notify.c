@@ -307,7 +307,8 @@ START_TEST(all_behind)
 END_TEST
 
 /* OBS-26: a separate response that is not acknowledged holds notifications
- * back, until it is, or is rejected, or has timed out. */
+ * back, until it is, or is rejected. OBS-23: who does not acknowledge that, does
+ * not observe any more. */
 START_TEST(separate_response)
 {
 	in(&w, 0, "41 01 00 01 01");
@@ -330,7 +331,11 @@ START_TEST(separate_response)
 		pass(&w, 61999);
 		w.seen += 4;
 		quiet(&w);
-		pass(&w, 1);
+		pass(&w, 100000);
+		quiet(&w);
+		/* That of the other endpoint is still there. */
+		ck_assert_uint_eq(dgram_note_count(w.d), 1);
+		return;
 	}
 	out_con(&w, 0, 0x5002, 0xa1, 1);
 	quiet(&w);
@@ -502,6 +507,198 @@ START_TEST(late)
 }
 END_TEST
 
+/* ---- the end of entries ---- */
+
+/* The registration that peer 0 has sent as a CON with Message ID 1 under TOKEN
+ * is answered separately, by Message ID 0x5000. */
+static void
+answered_separately(const char *token, bool observe)
+{
+	static const uint8_t opts[] = { 0x61, 0x07 };
+	const struct dgram_out o = {
+		.code = COAP_205,
+		.opts = span_make(opts, observe ? sizeof(opts) : 0),
+	};
+	char hex[32];
+	struct got *g;
+
+	snprintf(hex, sizeof(hex), "41 01 00 01 %s", token);
+	in(&w, 0, hex);
+	pass(&w, 500);
+	out(&w, 0, "60 00 00 01");
+	g = &w.got[w.ngot - 1];
+	ck_assert(dgram_reply(w.d, g->r, &o, span_make(g->token, g->token_len),
+	    w.now));
+	snprintf(hex, sizeof(hex), "41 45 50 00 %s%s", token,
+	    observe ? " 61 07" : "");
+	out(&w, 0, hex);
+}
+
+/* OBS-22: who rejects the registration's own answer does not observe: that
+ * entry ends and no other, and who has waited is told. An answer to something
+ * else says nothing about an entry, nor does one without an entry. */
+START_TEST(answer_rejected)
+{
+	static const struct {
+		const char *token;
+		bool observe;
+		unsigned gone;
+	} rows[] = { { "a1", true, 1 }, { "a1", false, 0 }, { "d1", true, 0 } };
+
+	answered_separately(rows[_i].token, rows[_i].observe);
+	change(&w, &b);
+	quiet(&w);
+	in_rst(&w, 0, 0x5000);
+	ck_assert_uint_eq(a.gone, rows[_i].gone);
+	if (a.gone > 0)
+		ck_assert_int_eq(a.why, NOTE_REJECTED);
+	ck_assert_uint_eq(b.gone + c.gone, 0);
+	ck_assert_uint_eq(dgram_note_count(w.d), 3 - rows[_i].gone);
+	out_con(&w, 0, 0x5001, 0xb1, 1);
+	quiet(&w);
+}
+END_TEST
+
+/* OBS-23: nobody acknowledges the answer: all entries of that endpoint end,
+ * whatever was being said to them. */
+START_TEST(answer_not_acknowledged)
+{
+	answered_separately("a1", true);
+	change(&w, &b);
+	pass(&w, 61999);
+	ck_assert_uint_eq(a.gone + b.gone, 0);
+	pass(&w, 1);
+	ck_assert_uint_eq(a.gone, 1);
+	ck_assert_uint_eq(b.gone, 1);
+	ck_assert_uint_eq(c.gone, 0);
+	ck_assert_int_eq(b.why, NOTE_SILENT);
+	ck_assert_uint_eq(b.asked, 0);
+	ck_assert_uint_eq(dgram_note_count(w.d), 1);
+	ck_assert_uint_eq(stats()->observers_silent, 2);
+	ck_assert_uint_eq(stats()->timeouts, 1);
+	w.seen = w.nout;
+	pass(&w, 100000);
+	quiet(&w);
+}
+END_TEST
+
+/* The same with a notification out beside it: both end. */
+START_TEST(both_not_acknowledged)
+{
+	in(&w, 0, "41 01 00 01 d1");
+	pass(&w, 500);
+	out(&w, 0, "60 00 00 01");
+	change(&w, &b);
+	out_con(&w, 0, 0x5000, 0xb1, 1);
+	pass(&w, _i == 0 ? 1000 : 0);
+	reply(&w, 0, COAP_205);
+	pass(&w, 100000);
+	ck_assert_uint_eq(a.gone, 1);
+	ck_assert_uint_eq(b.gone, 1);
+	ck_assert_uint_eq(dgram_note_count(w.d), 1);
+	ck_assert_uint_eq(dgram_sent_count(w.d), 0);
+	ck_assert_ptr_null(w.peer[0].notes);
+	w.seen = w.nout;
+}
+END_TEST
+
+/* All entries of an endpoint, those told longest ago in front. */
+START_TEST(next)
+{
+	const struct peer *p = &w.peer[0];
+
+	ck_assert_ptr_eq(dgram_note_next(p, NULL), &a.note);
+	ck_assert_ptr_eq(dgram_note_next(p, &a.note), &b.note);
+	ck_assert_ptr_null(dgram_note_next(p, &b.note));
+	ck_assert_ptr_eq(dgram_note_next(&w.peer[1], NULL), &c.note);
+	confirmed(&a, 0, 0x5000, 0xa1);
+	ck_assert_ptr_eq(dgram_note_next(p, NULL), &b.note);
+	ck_assert_ptr_eq(dgram_note_next(p, &b.note), &a.note);
+	dgram_note_remove(w.d, &a.note);
+	dgram_note_remove(w.d, &b.note);
+	ck_assert_ptr_null(dgram_note_next(p, NULL));
+}
+END_TEST
+
+/* X is told once that it is over. */
+static void
+over_once(struct obs *x)
+{
+	x->code = COAP_503;
+	x->once = true;
+	x->state++;
+	dgram_notify_once(w.d, &x->note, w.now);
+	ck_assert_uint_eq(x->gone, 1);
+	ck_assert_int_eq(x->why, NOTE_OVER);
+}
+
+/* What is said once waits for nothing: not for a CON of its own, nor for one of
+ * another entry, which stays out. */
+START_TEST(once_at_once)
+{
+	change(&w, _i == 0 ? &a : &b);
+	w.seen = w.nout;
+	over_once(&a);
+	out(&w, 0, "51 a3 50 01 a1");
+	ck_assert_uint_eq(dgram_sent_count(w.d), _i == 0 ? 0 : 1);
+	pass(&w, 2000);
+	if (_i == 1)
+		out_con(&w, 0, 0x5000, 0xb1, 1);
+	quiet(&w);
+	over_once(&b);
+	out(&w, 0, "51 a3 50 02 b1");
+	ck_assert_uint_eq(dgram_note_count(w.d), 1);
+	ck_assert_uint_eq(dgram_sent_count(w.d), 0);
+	ck_assert_ptr_null(w.peer[0].notes);
+	pass(&w, 100000);
+	quiet(&w);
+}
+END_TEST
+
+/* ... nor for a separate response, a Message ID or a buffer: then it is gone
+ * without a word, and the others go on. */
+START_TEST(once_without)
+{
+	struct mids mids = w.peer[0].mids;
+
+	if (_i == 0) {
+		answered_separately("d1", false);
+		over_once(&a);
+		out(&w, 0, "51 a3 50 01 a1");
+		in_ack(&w, 0, 0x5000);
+		quiet(&w);
+		return;
+	}
+	if (_i == 1)
+		use_up_mids(&w, 0);
+	else
+		hoard(&w);
+	over_once(&a);
+	quiet(&w);
+	b.state++;
+	unhoard(&w);
+	w.peer[0].mids = mids;
+	pass(&w, 1000);
+	out_con(&w, 0, 0x5000, 0xb1, 1);
+	quiet(&w);
+}
+END_TEST
+
+/* Who has waited for the CON of an entry that is told once is told then. */
+START_TEST(once_frees_the_way)
+{
+	change(&w, &a);
+	out_con(&w, 0, 0x5000, 0xa1, 1);
+	change(&w, &b);
+	quiet(&w);
+	over_once(&a);
+	out(&w, 0, "51 a3 50 01 a1");
+	pass(&w, 1000);
+	out_con(&w, 0, 0x5002, 0xb1, 1);
+	quiet(&w);
+}
+END_TEST
+
 Suite *
 notify_suite(void)
 {
@@ -528,6 +725,13 @@ notify_suite(void)
 	tcase_add_test(tc, copy_is_current);
 	tcase_add_loop_test(tc, superseded, 0, 2);
 	tcase_add_loop_test(tc, late, 0, 2);
+	tcase_add_loop_test(tc, answer_rejected, 0, 3);
+	tcase_add_test(tc, answer_not_acknowledged);
+	tcase_add_loop_test(tc, both_not_acknowledged, 0, 2);
+	tcase_add_test(tc, next);
+	tcase_add_loop_test(tc, once_at_once, 0, 2);
+	tcase_add_loop_test(tc, once_without, 0, 3);
+	tcase_add_test(tc, once_frees_the_way);
 	suite_add_tcase(s, tc);
 	return s;
 }

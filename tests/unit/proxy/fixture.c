@@ -180,13 +180,23 @@ enter(const struct stand *s)
 	allocations = s->no_memory ? s->memory : UINT_MAX;
 }
 
+/* What has waited longest has to go. */
+static void
+displace(struct stand *s, uint64_t now)
+{
+	struct fetch *f = s->displaced;
+
+	s->displaced = NULL;
+	if (f != NULL)
+		fetch_failed(f, FETCH_BUSY, now);
+}
+
 static enum upstream_send
 note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 {
 	struct stand *s = self;
 	struct coap_head h = { f->type, f->code, 0, SPAN_LIT("") };
 
-	(void)now;
 	allocations = UINT_MAX;
 	s->sends++;
 	*why = s->send_why;
@@ -197,6 +207,7 @@ note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	s->noctets = coap_emit(s->octets, sizeof(s->octets), &h, f->opts,
 	    f->payload);
 	enter(s);
+	displace(s, now);
 	return s->send_result;
 }
 
@@ -204,10 +215,19 @@ static enum upstream_send
 note_renew(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 {
 	struct stand *s = self;
+	enum upstream_send result = s->send_result;
+	enum fetch_fail reason = s->send_why;
 
+	allocations = UINT_MAX;
+	ck_assert_ptr_nonnull(f->watch);
 	s->renewals++;
 	s->sends--;
-	return note_send(self, f, why, now);
+	s->send_result = s->renew_result;
+	s->send_why = s->renew_why;
+	note_send(self, f, why, now);
+	s->send_result = result;
+	s->send_why = reason;
+	return s->renew_result;
 }
 
 static void
@@ -215,8 +235,10 @@ note_cancel(void *self, struct fetch *f)
 {
 	struct stand *s = self;
 
-	(void)f;
 	s->cancels++;
+	f->up = f->watch = NULL;
+	if (s->sent == f)
+		s->sent = NULL;
 }
 
 static const struct upstream_ops note_upstream = {
@@ -277,18 +299,182 @@ note_sent(const struct request *r)
 	return s->acked ? 1 : 0;
 }
 
+/* ---- observers ---- */
+
+static struct watcher *
+watcher_of(struct stand *s, uint64_t client, struct span token)
+{
+	for (size_t i = 0; i < WATCHERS; i++) {
+		struct watcher *w = &s->watchers[i];
+
+		if (w->used && w->client == client &&
+		    span_eq(span_make(w->token, w->ntoken), token))
+			return w;
+	}
+	return NULL;
+}
+
+static struct observer *
+note_observe(struct request *r)
+{
+	struct stand *s = r->front_ctx;
+	struct watcher *w = watcher_of(s, r->client, r->msg.token);
+	size_t used = 0;
+
+	allocations = UINT_MAX;
+	for (size_t i = 0; i < WATCHERS; i++)
+		used += s->watchers[i].used;
+	for (size_t i = 0; w == NULL && i < WATCHERS && used < s->room; i++) {
+		if (s->watchers[i].used)
+			continue;
+		w = &s->watchers[i];
+		*w = (struct watcher){ .used = true, .client = r->client,
+			.ntoken = r->msg.token.n };
+		ck_assert_uint_le(w->ntoken, sizeof(w->token));
+		memcpy(w->token, r->msg.token.p, w->ntoken);
+		list_init(&w->o.link);
+	}
+	enter(s);
+	return w == NULL ? NULL : &w->o;
+}
+
+static struct observer *
+note_observer(const struct request *r)
+{
+	struct watcher *w = watcher_of(r->front_ctx, r->client, r->msg.token);
+
+	return w == NULL ? NULL : &w->o;
+}
+
+static struct observer *
+note_mate(const struct request *r, const struct observation *of)
+{
+	struct stand *s = r->front_ctx;
+
+	for (size_t i = 0; i < WATCHERS; i++)
+		if (s->watchers[i].used && s->watchers[i].o.of == of &&
+		    s->watchers[i].client == r->client)
+			return &s->watchers[i].o;
+	return NULL;
+}
+
+/* The stand whose front has O. */
+static struct stand *observed;
+
+static struct watcher *
+of_observer(struct observer *o)
+{
+	return CONTAINER_OF(o, struct watcher, o);
+}
+
+static void
+watcher_end(struct stand *s, struct watcher *w, uint64_t now)
+{
+	s->gone++;
+	observer_gone(&w->o, now);
+	memset(w, 0xff, sizeof(*w));
+	w->used = false;
+}
+
+static void
+watcher_tell(struct stand *s, struct watcher *w, uint64_t now)
+{
+	struct notice n;
+
+	observer_notice(&w->o, &n, now);
+	allocations = UINT_MAX;
+	s->notices++;
+	w->told++;
+	w->last = n.last;
+	snprintf(w->notice, sizeof(w->notice), "%s",
+	    dump(n.code, n.opts, n.payload));
+	snprintf(w->payload, sizeof(w->payload), "%.*s", (int)n.payload.n,
+	    n.payload.n > 0 ? (const char *)n.payload.p : "");
+	enter(s);
+	if (n.once)
+		watcher_end(s, w, now);
+}
+
+static void
+note_notify(struct observer *o, uint64_t now)
+{
+	struct watcher *w = of_observer(o);
+
+	allocations = UINT_MAX;
+	ck_assert(w->used);
+	enter(observed);
+	if (!observed->held || observer_parts(o))
+		watcher_tell(observed, w, now);
+}
+
+static void
+note_unobserve(struct observer *o)
+{
+	struct watcher *w = of_observer(o);
+
+	allocations = UINT_MAX;
+	ck_assert(w->used);
+	observed->unobserved++;
+	memset(w, 0xff, sizeof(*w));
+	w->used = false;
+	enter(observed);
+}
+
+struct watcher *
+stand_watcher(struct stand *s, const char *token)
+{
+	return watcher_of(s, s->client_id, span_str(token));
+}
+
+void
+stand_tell(struct stand *s, uint64_t now)
+{
+	enter(s);
+	for (size_t i = 0; i < WATCHERS; i++)
+		if (s->watchers[i].used && observer_behind(&s->watchers[i].o))
+			watcher_tell(s, &s->watchers[i], now);
+	allocations = UINT_MAX;
+}
+
+void
+stand_acks(struct stand *s, uint64_t now)
+{
+	enter(s);
+	for (size_t i = 0; i < WATCHERS; i++)
+		if (s->watchers[i].used && s->watchers[i].last)
+			watcher_end(s, &s->watchers[i], now);
+	allocations = UINT_MAX;
+}
+
+void
+stand_refuse(struct stand *s, struct watcher *w, uint64_t now)
+{
+	enter(s);
+	watcher_end(s, w, now);
+	allocations = UINT_MAX;
+}
+
 static const struct front_ops note_front = {
 	.reply = note_reply,
 	.suppress = note_suppress,
 	.drop = note_drop,
 	.once = note_once,
+	.observe = note_observe,
+	.observer = note_observer,
+	.mate = note_mate,
+	.notify = note_notify,
+	.unobserve = note_unobserve,
 	.sent = note_sent,
 };
+
+/* ---- the stand ---- */
 
 void
 stand_init(struct stand *s)
 {
-	*s = (struct stand){ .send_result = UPSTREAM_SENT };
+	*s = (struct stand){ .send_result = UPSTREAM_SENT,
+		.renew_result = UPSTREAM_SENT, .room = WATCHERS };
+	observed = s;
 	rand_init_fixed(&s->rnd, 1);
 	timers_init(&s->timers, 1000);
 	s->access.allow_from = networks("any");
@@ -325,6 +511,8 @@ void
 stand_fini(struct stand *s)
 {
 	proxy_free(s->proxy);
+	for (size_t i = 0; i < WATCHERS; i++)
+		ck_assert(!s->watchers[i].used);
 	ck_assert_uint_eq(timers_next(&s->timers), TIMER_NEVER);
 	self_fini(&s->self);
 	fixture_free();
@@ -334,13 +522,13 @@ void
 stand_ask(struct stand *s, const char *text, uint64_t now)
 {
 	struct coap_msg m = message(text);
-	uint8_t note = 0;
 	struct inbound in = {
 		.front = &note_front,
 		.front_ctx = s,
 		.client = &s->client,
+		.client_id = s->client_id,
 		.local = &s->local,
-		.note = &note,
+		.note = &s->note,
 		.scheme = COAP_SCHEME_COAP,
 		.msg = &m,
 	};
@@ -351,19 +539,51 @@ stand_ask(struct stand *s, const char *text, uint64_t now)
 }
 
 bool
-stand_answer(struct stand *s, const char *text, uint64_t now)
+stand_respond(struct stand *s, struct fetch *f, const char *text, uint64_t now)
 {
 	struct coap_msg m = message(text);
-	struct fetch *f = s->sent;
+	bool open = f->registers || f->watch != NULL;
 	uint8_t octets[sizeof(s->octets)];
 	size_t n = s->noctets;
 	bool used;
 
-	ck_assert_ptr_nonnull(f);
-	s->sent = NULL;
 	memcpy(octets, s->octets, n);
+	f->watch = open && coap_has(&m, COAP_OPT_OBSERVE) &&
+	    coap_code_class(m.code) == 2 ? s : NULL;
 	enter(s);
 	used = fetch_response(f, &m, span_make(octets, n), now);
 	allocations = UINT_MAX;
 	return used;
+}
+
+bool
+stand_answer(struct stand *s, const char *text, uint64_t now)
+{
+	struct fetch *f = s->sent;
+
+	ck_assert_ptr_nonnull(f);
+	s->sent = NULL;
+	return stand_respond(s, f, text, now);
+}
+
+void
+stand_fail(struct stand *s, struct fetch *f, enum fetch_fail why, uint64_t now)
+{
+	if (why != FETCH_BUSY)
+		f->watch = NULL;
+	enter(s);
+	fetch_failed(f, why, now);
+	allocations = UINT_MAX;
+}
+
+void
+stand_pass(struct stand *s, uint64_t to)
+{
+	uint64_t next;
+
+	enter(s);
+	while ((next = timers_next(&s->timers)) <= to)
+		timers_run(&s->timers, next);
+	timers_run(&s->timers, to);
+	allocations = UINT_MAX;
 }

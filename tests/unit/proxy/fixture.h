@@ -9,6 +9,7 @@
 #include <check.h>
 
 #include "proxy/fetch.h"
+#include "proxy/observer.h"
 #include "proxy/proxy.h"
 #include "proxy/redirect.h"
 #include "proxy/request.h"
@@ -30,6 +31,21 @@ struct path path(const char *text);
 /* "10.0.0.0/8 loopback" */
 struct netlist networks(const char *words);
 
+enum { WATCHERS = 300 };
+
+/* An entry of the front's list of observers. */
+struct watcher {
+	struct observer o;
+	uint64_t client;
+	uint8_t token[8];
+	size_t ntoken;
+	bool used;
+	bool last;		/* told, and to be acknowledged */
+	unsigned told;		/* how often, since it is there */
+	char notice[256];	/* what last, as dump() has it */
+	char payload[64];
+};
+
 /* A proxy with conf, between a front and an upstream that only take notes. */
 struct stand {
 	struct rand rnd;
@@ -50,6 +66,9 @@ struct stand {
 	uint8_t octets[2304];	/* ... as it went out */
 	size_t noctets;
 	unsigned sends, renewals, cancels;
+	enum upstream_send renew_result;
+	enum fetch_fail renew_why;
+	struct fetch *displaced;	/* fails while the next one is sent */
 	/* What the client got. */
 	unsigned replies, suppressed, drops, once;
 	bool acked;		/* an empty ACK counts as sent */
@@ -57,6 +76,13 @@ struct stand {
 	char payload[256];	/* of the reply, what fits of it */
 	struct span token;
 	struct addr client, local;
+	uint64_t client_id;
+	uint8_t note;		/* the proxy's, of the client */
+	/* Who observes. */
+	struct watcher watchers[WATCHERS];
+	size_t room;		/* for so many of them */
+	bool held;		/* notifications wait for stand_tell() */
+	unsigned notices, gone, unobserved;
 };
 
 /* Forward role on for everyone, no rules, max requests 4. */
@@ -69,8 +95,32 @@ void stand_start(struct stand *s);
 /* A request comes in. */
 void stand_ask(struct stand *s, const char *text, uint64_t now);
 
-/* The fetch sent last is answered. */
+/* The fetch sent last is answered. A 2.xx with Observe opens a registration, or
+ * leaves it open; anything else ends it. */
 bool stand_answer(struct stand *s, const char *text, uint64_t now);
+
+/* F is, or is notified, with what was sent last. */
+bool stand_respond(struct stand *s, struct fetch *f, const char *text,
+    uint64_t now);
+
+/* F fails. With FETCH_BUSY its registration stays open, if it is. */
+void stand_fail(struct stand *s, struct fetch *f, enum fetch_fail why,
+    uint64_t now);
+
+/* Until TO the timers that are due run, each in its time. */
+void stand_pass(struct stand *s, uint64_t to);
+
+/* The observer under TOKEN, or NULL. */
+struct watcher *stand_watcher(struct stand *s, const char *token);
+
+/* All who observe, and are behind, are told. */
+void stand_tell(struct stand *s, uint64_t now);
+
+/* All who have been told the last acknowledge it. */
+void stand_acks(struct stand *s, uint64_t now);
+
+/* W refuses what it was told. */
+void stand_refuse(struct stand *s, struct watcher *w, uint64_t now);
 
 /* Allocations that still succeed; UINT_MAX: all. */
 extern unsigned allocations;

@@ -16,6 +16,7 @@ main(void)
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
 		assemble_suite, downloads_suite, serve_suite,
 		fresh_suite, cache_suite, cache_model_suite, share_suite,
+		crowd_suite, observe_suite, observation_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

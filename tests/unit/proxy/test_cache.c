@@ -682,6 +682,78 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* An entry in no table: nobody finds it, nothing is done to it from outside,
+ * and it is gone with who made it; but it counts. */
+START_TEST(made)
+{
+	struct cache_item item = item_of("ACK 2.05 ETag=01 Content-Format=50 "
+					 "Max-Age=9 payload=\"v\"", 1);
+	struct coap_key none = { .hash = 0 };
+	struct coap_key key = key_of("CON GET");
+	struct cache_entry *e = cache_make(&cache, &item, NOW);
+
+	ck_assert_ptr_nonnull(e);
+	ck_assert(!e->linked);
+	ck_assert_uint_eq(e->nkey, 0);
+	ck_assert_str_eq(stored(e), "2.05 ETag=01 Content-Format=50 "
+				    "payload=1");
+	ck_assert(span_eq(cache_body(e), SPAN_LIT("v")));
+	ck_assert(span_eq(cache_etag(e), SPAN_LIT("\1")));
+	ck_assert_uint_eq(cache_max_age(e, NOW + 2000), 7);
+	ck_assert(cache_fresh(e, NOW + 9000));
+	ck_assert(!cache_fresh(e, NOW + 9001));
+	ck_assert_uint_gt(cache.octets, sizeof(*e));
+	ck_assert_ptr_null(cache_find(&cache, &none));
+	ck_assert_ptr_null(cache_find(&cache, &key));
+	cache_invalidate(&cache, 0);
+	cache_invalidate(&cache, key.uri);
+	ck_assert(cache_fresh(e, NOW + 9000));
+	ck_assert_uint_eq(cache.stats.stored + cache.stats.invalidated, 0);
+	cache_outdate(e);
+	ck_assert(!cache_fresh(e, NOW));
+	cache_hold(e);
+	cache_release(&cache, e);
+	ck_assert_uint_gt(cache.octets, 0);
+	cache_release(&cache, e);
+	ck_assert_uint_eq(cache.octets, 0);
+}
+END_TEST
+
+/* It takes the room of others, but none gives way for others to it; who can
+ * have no room is told so. */
+START_TEST(made_without_room)
+{
+	struct cache_conf small = { 8192, 2048, 86400 };
+	static uint8_t body[2049];
+	struct cache_item item = { .code = COAP_205, .max_age = 60,
+		.body = { body, sizeof(body) } };
+	struct cache_entry *e[8];
+	size_t n = 0;
+
+	cache_configure(&cache, &small, NOW);
+	ck_assert_ptr_null(cache_make(&cache, &item, NOW));
+	ck_assert_uint_eq(cache.stats.refused, 1);
+	item.body.n = 2048;
+	ck_assert_ptr_nonnull(store("CON GET", "ACK 2.05 payload=\"v\"", NOW));
+	while ((e[n] = cache_make(&cache, &item, NOW)) != NULL)
+		ck_assert_uint_lt(++n, UNIT_COUNT(e));
+	ck_assert_uint_gt(n, 1);
+	ck_assert_uint_eq(cache.stats.refused, 2);
+	ck_assert_uint_eq(cache.stats.evicted, 1);
+	ck_assert(!fresh("CON GET", NOW));
+	ck_assert_uint_le(cache_octets(&cache), small.size);
+	cache_release(&cache, e[--n]);
+	ck_assert_ptr_nonnull(store("CON GET", "ACK 2.05 payload=\"v\"", NOW));
+	while (n > 0)
+		cache_release(&cache, e[--n]);
+	allocations = 0;
+	e[0] = cache_make(&cache, &item, NOW);
+	allocations = UINT_MAX;
+	ck_assert_ptr_null(e[0]);
+	ck_assert_uint_eq(cache.stats.refused, 3);
+}
+END_TEST
+
 /* Tables that cannot grow are only slower. */
 START_TEST(no_memory_for_tables)
 {
@@ -732,6 +804,8 @@ cache_suite(void)
 	tcase_add_test(tc, own_etag);
 	tcase_add_test(tc, share);
 	tcase_add_test(tc, no_memory);
+	tcase_add_test(tc, made);
+	tcase_add_test(tc, made_without_room);
 	tcase_add_test(tc, no_memory_for_tables);
 	suite_add_tcase(s, tc);
 	return s;

@@ -188,6 +188,38 @@ START_TEST(stays)
 }
 END_TEST
 
+/* PRX-85: who observes gets Echo as well; the rest is as it is stored. */
+START_TEST(kept)
+{
+	static const struct {
+		const char *response, *kept;
+	} rows[] = {
+		{ "ACK 2.05", "2.05" },
+		{ "ACK 2.05 ETag=01 ETag=02 Observe=7 Content-Format=0 "
+		  "Max-Age=9 Block2=0/1/64 Size2=300 Echo=01 "
+		  "opt65000=\"x\"",
+			"2.05 ETag=01 Content-Format=0 Echo=01 opt65000=78" },
+		{ "ACK 4.01 Max-Age=0 Echo=0102", "2.05 Echo=0102" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct coap_msg m = message(rows[i].response);
+		struct writer w = writer_make(space, sizeof(space));
+
+		ck_assert(fresh_put_kept(&m, &w));
+		ck_assert_str_eq(dump(COAP_205, writer_span(&w),
+				     span_make(NULL, 0)), rows[i].kept);
+		/* No octet more is needed, and none less does. */
+		w = writer_make(space, writer_len(&w));
+		ck_assert(fresh_put_kept(&m, &w));
+		if (writer_len(&w) == 0)
+			continue;
+		w = writer_make(space, writer_len(&w) - 1);
+		ck_assert(!fresh_put_kept(&m, &w));
+	}
+}
+END_TEST
+
 /* CAC-27: replaced by type; CAC-28: the rest stays, and the ETag. */
 START_TEST(updated)
 {
@@ -428,6 +460,7 @@ fresh_suite(void)
 	tcase_add_test(tc, responses);
 	tcase_add_test(tc, ages);
 	tcase_add_test(tc, stays);
+	tcase_add_test(tc, kept);
 	tcase_add_test(tc, updated);
 	tcase_add_test(tc, answer);
 	tcase_add_test(tc, answers_at_random);

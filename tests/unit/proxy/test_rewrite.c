@@ -212,6 +212,51 @@ START_TEST(blocks)
 }
 END_TEST
 
+/* OBS-49: Observe goes up only as 0, and only in a registration; that
+ * names no ETag but P's own. */
+START_TEST(registration)
+{
+	static const struct {
+		bool observe, only;
+		const char *add, *request, *want;
+	} rows[] = {
+		{ false, false, "", "CON GET Observe=0", "GET" },
+		{ false, false, "", "CON GET Observe=1", "GET" },
+		{ false, false, "", "CON GET ETag=01 Observe=0 Accept=0",
+			"GET ETag=01 Accept=0" },
+		{ true, true, "", "CON GET Observe=0", "GET Observe=0" },
+		{ true, true, "", "CON GET", "GET Observe=0" },
+		{ true, true, "", "CON GET Observe=1 Accept=0",
+			"GET Observe=0 Accept=0" },
+		{ true, true, "", "CON GET ETag=01 ETag=02 Observe=0",
+			"GET Observe=0" },
+		{ true, true, "\3", "CON GET ETag=01 ETag=02 Observe=0",
+			"GET ETag=03 Observe=0" },
+		{ true, true, "\1", "CON GET ETag=01 Observe=0",
+			"GET ETag=01 Observe=0" },
+		{ true, true, "\3", "CON GET Uri-Port=7 Uri-Path=\"a\"",
+			"GET ETag=03 Observe=0 Uri-Path=\"a\"" },
+		{ true, false, "\3", "CON GET ETag=01 Observe=0",
+			"GET ETag=01 ETag=03 Observe=0" },
+	};
+	const struct route route = { .rule = NULL };
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		const struct rewrite_request rw = { .route = &route,
+			.observe = rows[i].observe,
+			.etag = { .only = rows[i].only,
+				.add = span_str(rows[i].add) } };
+		struct coap_msg m = message(rows[i].request);
+		struct writer w = writer_make(space, sizeof(space));
+
+		ck_assert_int_eq(rewrite_request(&rw, &m, &w), REWRITE_OK);
+		ck_assert_str_eq(dump(m.code, writer_span(&w), SPAN_LIT("")),
+		    rows[i].want);
+	}
+	fixture_free();
+}
+END_TEST
+
 /* PRX-21, PRX-22: what cannot be sent on. */
 START_TEST(refused)
 {
@@ -356,6 +401,7 @@ rewrite_suite(void)
 	tcase_add_test(tc, authority);
 	tcase_add_test(tc, request);
 	tcase_add_test(tc, blocks);
+	tcase_add_test(tc, registration);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, expand);
 	tcase_add_test(tc, response);
