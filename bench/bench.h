@@ -5,6 +5,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -30,6 +31,12 @@ enum {
 	BENCH_TOKEN_MAX = 8,
 	BENCH_GET = 0x01,
 	BENCH_CONTENT = 0x45,
+	/* Options: RFC 7641, 7252, 9175. */
+	BENCH_OBSERVE = 6,
+	BENCH_URI_PATH = 11,
+	BENCH_CONTENT_FORMAT = 12,
+	BENCH_MAX_AGE = 14,
+	BENCH_ECHO = 252,
 	BENCH_PAYLOAD_MAX = 1280,
 	BENCH_BUF = 1536,
 	/* 4, 16, 64 */
@@ -37,6 +44,12 @@ enum {
 	BENCH_BATCH_GROWTH = 4,
 	BENCH_BATCH_MAX = 64,
 	BENCH_RCVBUF = 4 * 1024 * 1024,
+};
+
+/* What epoll hands out for a socket: who is to read it. */
+struct bench_watch {
+	void (*ready)(void *user);
+	void *user;
 };
 
 /* Receive slots for recvmmsg(); init once, then reuse for every batch. */
@@ -73,6 +86,43 @@ bench_send_all(int fd, struct mmsghdr *msg, unsigned n)
 		sent = sendmmsg(fd, msg + done, n - done, 0);
 		done += sent > 0 ? (unsigned)sent : 1;
 	}
+}
+
+static inline uint32_t
+bench_get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void
+bench_put32(uint8_t *p, uint32_t v)
+{
+	for (int i = 3; i >= 0; i--, v >>= 8)
+		p[i] = (uint8_t)v;
+}
+
+/* RFC 7252 3.2: an option's value of n octets, at most 4. */
+static inline uint32_t
+bench_get_uint(const uint8_t *p, size_t n)
+{
+	uint32_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | *p++;
+	return v;
+}
+
+/* Without leading zeros; how many octets that are. */
+static inline size_t
+bench_put_uint(uint8_t *p, uint32_t v)
+{
+	size_t n = 0;
+
+	for (int shift = 24; shift >= 0; shift -= 8)
+		if (n > 0 || v >> shift != 0)
+			p[n++] = (uint8_t)(v >> shift);
+	return n;
 }
 
 static inline uint16_t
@@ -171,6 +221,68 @@ bench_payload(const struct bench_options *o, const uint8_t **payload)
 		return 0;
 	*payload = o->cur + 1;
 	return o->end - o->cur > 1 ? (long)(o->end - o->cur - 1) : -1;
+}
+
+/* RFC 7252 3.1: writes one option, delta and length below 269, before end;
+ * what comes behind it. */
+static inline uint8_t *
+bench_put_option(
+    uint8_t *p, const uint8_t *end, unsigned delta, const void *v, size_t n)
+{
+	uint8_t *head = p++;
+
+	if (n >= 269 || n + 4 > (size_t)(end - head))
+		errx(2, "path or URI too long");
+	*head = (uint8_t)((delta < 13 ? delta : 13) << 4 | (n < 13 ? n : 13));
+	if (delta >= 13)
+		*p++ = (uint8_t)(delta - 13);
+	if (n >= 13)
+		*p++ = (uint8_t)(n - 13);
+	memcpy(p, v, n);
+	return p + n;
+}
+
+/* Uri-Path, delta being that of the first segment. */
+static inline uint8_t *
+bench_put_path(uint8_t *p, const uint8_t *end, unsigned delta, const char *path)
+{
+	size_t n;
+
+	while (*path != '\0') {
+		n = strcspn(path, "/");
+		p = bench_put_option(p, end, delta, path, n);
+		delta = 0;
+		path += n;
+		path += *path == '/';
+	}
+	return p;
+}
+
+/* CPU time of process pid so far, user and system: what /proc/PID/stat says in
+ * ticks. 0 of process 0; ends the program if there is no such process. */
+static inline uint64_t
+bench_cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t id;
+
+	if (pid == 0)
+		return 0;
+	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &ts) != 0)
+		errx(1, "cannot read the CPU clock of process %d", (int)pid);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* As many open files as we may have. */
+static inline void
+bench_many_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static inline uint64_t

@@ -25,13 +25,11 @@
  */
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "latency.h"
 
 enum {
 	PATHS_MAX = 64,
@@ -44,9 +42,6 @@ enum {
 	PROXY_URI = 35,
 	TRIES = 5,
 	EVENTS = 256,
-	/* A latency is known to 1 part in 256; 2^41 ns is half an hour. */
-	MANTISSA_BITS = 8,
-	BUCKETS = (42 - MANTISSA_BITS) << MANTISSA_BITS,
 };
 
 static const uint64_t SECOND = 1000000000;
@@ -89,7 +84,7 @@ struct tally {
 	uint64_t lost;
 	uint64_t stray;
 	uint64_t retransmits;
-	uint64_t bucket[BUCKETS];
+	struct bench_latencies latency;
 };
 
 struct load {
@@ -116,89 +111,6 @@ struct load {
 	struct tally tally;
 	uint64_t retired[MIDS];
 };
-
-/* CPU time of the watched process so far, user and system. */
-static uint64_t
-cpu_ns(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t id;
-
-	if (pid == 0)
-		return 0;
-	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &ts) != 0)
-		errx(1, "cannot read the CPU clock of process %d", (int)pid);
-	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
-}
-
-/* Latencies: 256 buckets to each power of two. */
-static void
-count_latency(struct load *l, uint64_t ns)
-{
-	unsigned shift = 0;
-	uint64_t i;
-
-	if (ns >> (MANTISSA_BITS + 1) != 0)
-		shift = 63 - (unsigned)__builtin_clzll(ns) - MANTISSA_BITS;
-	i = ((uint64_t)shift << MANTISSA_BITS) + (ns >> shift);
-	l->tally.bucket[i < BUCKETS ? i : BUCKETS - 1]++;
-}
-
-/* The latency that so many per cent of the answers did not exceed. */
-static uint64_t
-percentile(const struct load *l, unsigned percent)
-{
-	uint64_t rank = (l->tally.answered * percent + 99) / 100;
-	uint64_t seen = 0;
-	uint64_t i = 0;
-	unsigned shift = 0;
-
-	if (l->tally.answered == 0)
-		return 0;
-	for (;; i++) {
-		seen += l->tally.bucket[i];
-		if (seen >= rank)
-			break;
-	}
-	if (i >> (MANTISSA_BITS + 1) != 0)
-		shift = (unsigned)(i >> MANTISSA_BITS) - 1;
-	i -= (uint64_t)shift << MANTISSA_BITS;
-	return (i << shift) + ((1ULL << shift) >> 1);
-}
-
-/* RFC 7252 3.1: one option, its length below 269. */
-static uint8_t *
-put_option(
-    uint8_t *p, const uint8_t *end, unsigned delta, const char *v, size_t n)
-{
-	uint8_t *head = p++;
-
-	if (n >= 269 || n + 4 > (size_t)(end - head))
-		errx(2, "path or URI too long");
-	*head = (uint8_t)((delta < 13 ? delta : 13) << 4 | (n < 13 ? n : 13));
-	if (delta >= 13)
-		*p++ = (uint8_t)(delta - 13);
-	if (n >= 13)
-		*p++ = (uint8_t)(n - 13);
-	memcpy(p, v, n);
-	return p + n;
-}
-
-static uint8_t *
-put_path(uint8_t *p, const uint8_t *end, const char *path)
-{
-	unsigned delta = URI_PATH;
-	size_t n;
-
-	while (*path != '\0') {
-		n = strcspn(path, "/");
-		p = put_option(p, end, delta, path, n);
-		delta = 0;
-		path += n;
-		path += *path == '/';
-	}
-	return p;
-}
 
 /* The path with "%c" replaced by the client's number. */
 static void
@@ -229,11 +141,12 @@ request_new(const struct load *l, const char *path, size_t client)
 	q = p + OPTIONS_AT;
 	path_expand(text, sizeof(text), path, client);
 	if (l->proxy_uri == NULL) {
-		q = put_path(q, p + MSG_MAX, text);
+		q = bench_put_path(q, p + MSG_MAX, URI_PATH, text);
 	} else {
-		/* What does not fit here is refused by put_option(). */
+		/* What does not fit here is refused by bench_put_option(). */
 		(void)snprintf(uri, sizeof(uri), "%s/%s", l->proxy_uri, text);
-		q = put_option(q, p + MSG_MAX, PROXY_URI, uri, strlen(uri));
+		q = bench_put_option(
+		    q, p + MSG_MAX, PROXY_URI, uri, strlen(uri));
 	}
 	p[0] = (uint8_t)(0x40 | (unsigned)l->type << 4 | TOKEN_LEN);
 	p[1] = BENCH_GET;
@@ -393,7 +306,7 @@ response_in(struct load *l, struct client *c, const uint8_t *p, size_t n)
 		return;
 	}
 	if (l->phase == COUNT)
-		count_latency(l, now - c->begun);
+		bench_latency_add(&l->tally.latency, now - c->begun);
 	end_request(l, c, &l->tally.answered, now);
 }
 
@@ -473,11 +386,11 @@ advance(struct load *l, uint64_t now)
 		l->phase = COUNT;
 		l->begun = now;
 		l->issued = outstanding(l);
-		l->cpu = cpu_ns(l->watched);
+		l->cpu = bench_cpu_ns(l->watched);
 	} else if (l->phase == COUNT && window_over(l, now)) {
 		l->phase = DRAIN;
 		l->ended = now;
-		l->cpu = cpu_ns(l->watched) - l->cpu;
+		l->cpu = bench_cpu_ns(l->watched) - l->cpu;
 	}
 	return l->phase != DRAIN ||
 	    (now - l->ended < linger && outstanding(l) > 0);
@@ -507,14 +420,6 @@ run(struct load *l)
 	}
 }
 
-static void
-print_tenths(const char *key, uint64_t ns)
-{
-	uint64_t tenths = (ns + 50) / 100;
-
-	printf(" %s=%" PRIu64 ".%" PRIu64, key, tenths / 10, tenths % 10);
-}
-
 static bool
 report(const struct load *l)
 {
@@ -527,10 +432,10 @@ report(const struct load *l)
 	    t->answered, t->wrong, t->lost, t->stray, t->retransmits);
 	printf(" seconds=%" PRIu64 ".%03" PRIu64 " rate=%" PRIu64, ns / SECOND,
 	    ns % SECOND / 1000000, rate);
-	print_tenths("p50_us", percentile(l, 50));
-	print_tenths("p99_us", percentile(l, 99));
+	bench_print_us("p50_us", bench_latency(&t->latency, 50));
+	bench_print_us("p99_us", bench_latency(&t->latency, 99));
 	if (l->watched != 0)
-		print_tenths("cpu_us", l->cpu);
+		bench_print_us("cpu_us", l->cpu);
 	putchar('\n');
 	if (fflush(stdout) != 0)
 		err(1, "standard output");
@@ -540,12 +445,7 @@ report(const struct load *l)
 static void
 clients_open(struct load *l)
 {
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	}
+	bench_many_files();
 	l->ep = epoll_create1(EPOLL_CLOEXEC);
 	l->client = calloc(l->nclient, sizeof(l->client[0]));
 	if (l->ep < 0 || l->client == NULL)

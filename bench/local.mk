@@ -1,11 +1,17 @@
 # make bench: the proxy against a batched relay, one interleaved run. Pass
 # options in BENCHFLAGS; bench/run --help names them. tests/system/test_rate.py
-# uses origin and rate.
+# uses origin and rate, tests/system/test_observers.py observers.
 
-bench_programs = bench/load bench/origin bench/relay
+bench_programs = bench/load bench/observers bench/origin bench/relay
 EXTRA_PROGRAMS += bench/load bench/relay
-check_PROGRAMS += bench/origin bench/rate
-bench_load_SOURCES = bench/bench.h bench/load.c
+check_PROGRAMS += bench/observers bench/origin bench/rate
+bench_load_SOURCES = bench/bench.h bench/latency.h bench/load.c
+bench_observers_SOURCES = bench/bench.h bench/latency.h bench/observers.c \
+	bench/crowd.c bench/crowd.h \
+	bench/lines.c bench/lines.h \
+	bench/probe.c bench/probe.h \
+	bench/report.c bench/report.h \
+	bench/subject.c bench/subject.h
 bench_origin_SOURCES = bench/bench.h bench/origin.c \
 	bench/strict.c bench/strict.h
 bench_rate_SOURCES = bench/bench.h bench/rate.c
@@ -14,9 +20,10 @@ bench_relay_SOURCES = bench/bench.h bench/relay.c
 bench: src/coaproxy $(bench_programs)
 	$(PYTHON) -B $(srcdir)/bench/run --coaproxy src/coaproxy \
 	    --load bench/load --origin bench/origin --relay bench/relay \
+	    --observers-program bench/observers \
 	    $(BENCHFLAGS)
 
 .PHONY: bench
 
 CLEANFILES += bench/load bench/relay
-EXTRA_DIST += bench/README bench/run
+EXTRA_DIST += bench/README bench/children.py bench/fanout.py bench/run
