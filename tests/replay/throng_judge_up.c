@@ -30,14 +30,19 @@ may_be_lost(const struct throng *c, const struct upstream *u, uint64_t ms)
 	return c->world.now + 10 >= u->base + ms;
 }
 
-/* An observer of R that is on the list for certain, or NULL. */
+/* An observer of R that is on the list for certain, or NULL. Who has been told
+ * nothing of this registration may be of the one before, and is to be told that
+ * it is over. */
 static const struct watcher *
 observed(const struct throng *c, const struct resource *r)
 {
-	for (unsigned i = 0; i < c->conf->watchers; i++)
-		if (c->watchers[i].resource == r->number &&
-		    c->watchers[i].entry.listed == IN)
-			return &c->watchers[i];
+	for (unsigned i = 0; i < c->conf->watchers; i++) {
+		const struct watcher *w = &c->watchers[i];
+
+		if (w->resource == r->number && w->entry.listed == IN &&
+		    w->entry.value_at >= r->up.since)
+			return w;
+	}
 	return NULL;
 }
 
@@ -83,6 +88,7 @@ registers(struct throng *c, struct resource *r, const struct packet *p,
 	u->acked = u->crossed = false;
 	u->from = p->from;
 	if (!same) {
+		u->since = now;
 		u->nold = u->ntoken;
 		memcpy(u->old, u->token, u->ntoken);
 	}
