@@ -73,12 +73,12 @@ test(const char *name, const struct throng_conf *c)
 /* OBS-04, OBS-21, OBS-23, OBS-26, OBS-27, OBS-28, OBS-29, OBS-40, OBS-54,
  * OBS-56: many observers of a few resources; a tenth of them die. */
 static void
-test_many(unsigned watchers, unsigned changes, unsigned loss, uint64_t seed)
+test_many(unsigned watchers, unsigned resources, unsigned changes, unsigned loss, uint64_t seed)
 {
 	const struct throng_conf c = {
 		.conf = seed % 2 == 0 ? routes : cached_routes,
 		.watchers = watchers,
-		.resources = 16,
+		.resources = resources,
 		.changes = changes,
 		.gap = 1000,
 		.max_age = 60,
@@ -133,10 +133,11 @@ from_env(const char *name, unsigned *v)
 int
 main(void)
 {
-	unsigned watchers = 10000, changes = 1000, loss = 20, seed = 1;
+	unsigned watchers = 10000, resources = 16, changes = 1000, loss = 20, seed = 1;
 	bool restless = getenv("RESTLESS") != NULL, given = restless;
 
 	given = from_env("OBSERVERS", &watchers) || given;
+	given = from_env("RESOURCES", &resources) || given;
 	given = from_env("CHANGES", &changes) || given;
 	given = from_env("LOSS", &loss) || given;
 	given = from_env("SEED", &seed) || given;
@@ -144,7 +145,7 @@ main(void)
 	if (restless)
 		test_restless(watchers, changes, loss, seed);
 	else
-		test_many(watchers, changes, loss, seed);
+		test_many(watchers, resources, changes, loss, seed);
 	if (!given)
 		for (seed = 2; seed < 5; seed++)
 			test_restless(500, 1000, loss, seed);

@@ -14,7 +14,7 @@ enum {
 	MAX_DELAY_MS = 400,
 	/* After the last change: what the proxy still has on its lists must be
 	 * told, and later those who have to find out by themselves. */
-	QUIET_MS = 900000,
+	QUIET_MS = 1500000,
 	CLOSING_MS = 450000,
 	DRAIN_MS = 3600000,
 };

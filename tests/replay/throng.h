@@ -90,7 +90,8 @@ struct throng_result {
 	unsigned living, current;	/* in the end; with the last state */
 	unsigned upstream;	/* registrations at the origin */
 	unsigned burst;		/* notifications in one turn, at most */
-	uint64_t slowest;	/* ms from the last change to the last watcher */
+	uint64_t slowest;	/* ms from the last change to the last watcher that
+				 * was on the list all the time */
 	unsigned faults[NFAULTS];
 	char why[200];		/* the first fault */
 };

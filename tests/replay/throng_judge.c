@@ -599,8 +599,8 @@ request_comes(struct throng *c, const struct coap_msg *m)
 	en->asked_mid = m->mid;
 	en->asked_at = c->world.now;
 	pending_add(en, m->mid, observe == 1, c->world.now);
-	/* Who comes back need not be told that it was over. */
-	if (a != NULL && (observe == 1 || a->final || !r->up.open))
+	/* Who comes back need not be told that it was over, or is. */
+	if (a != NULL && (observe == 1 || a->final))
 		attempt_over(w->at, a, c->world.now);
 	else if (a != NULL && judge_lost(c, r))
 		w->at->fog = c->world.now + FOG_MS;

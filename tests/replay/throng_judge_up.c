@@ -253,7 +253,8 @@ judge_hears(struct throng *c, const struct addr *to, struct span octets)
 bool
 judge_lost(const struct throng *c, const struct resource *r)
 {
-	return r->up.lost || may_be_lost(c, &r->up, TIMEOUT_MS / 2);
+	return !r->up.open || r->up.waits || r->up.lost ||
+	    may_be_lost(c, &r->up, TIMEOUT_MS / 2);
 }
 
 void

@@ -22,7 +22,7 @@ enum {
 	SPAN_MS = 45000,	/* MAX_TRANSMIT_SPAN */
 	ANSWER_MS = 150000,	/* for a response behind an empty ACK */
 	VALUE_MS = 128000,	/* RFC 7641 3.4 */
-	THRONGED = 4,		/* one endpoint in so many has several tokens */
+	SEVERAL = 16,		/* one endpoint in so many has several tokens */
 };
 
 static struct watcher *
@@ -241,7 +241,8 @@ accept_state(struct watcher *w, const struct coap_msg *m, uint32_t value,
 		throng_wrong(c, FAULT_OLDER, "watcher %u: %u after %u of %u",
 		    w->number, version, w->version, w->resource);
 	if (version == r->version && w->version != version &&
-	    c->phase == QUIET &&
+	    c->phase == QUIET && w->entry.listed == IN &&
+	    w->entry.since < c->last_change &&
 	    now_of(w) - c->last_change > c->result->slowest)
 		c->result->slowest = now_of(w) - c->last_change;
 	w->version = version;
@@ -480,7 +481,7 @@ watchers_start(struct throng *c)
 	while (given < c->conf->watchers) {
 		struct endpoint *e = &c->endpoints[c->nendpoints++];
 
-		several = rand_below(&c->rnd, THRONGED) == 0 ?
+		several = rand_below(&c->rnd, SEVERAL) == 0 ?
 		    (unsigned)rand_below(&c->rnd, MAX_TOKENS) : 0;
 		e->n = several + 1;
 		if (e->n > c->conf->watchers - given)
