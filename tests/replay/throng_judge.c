@@ -319,13 +319,13 @@ answered(struct throng *c, struct watcher *w, const struct coap_msg *m,
 	/* It may have come back meanwhile. */
 	if (p->out)
 		return;
-	if (a != NULL)
-		attempt_over(w->at, a, c->world.now);
 	if (!observe) {
 		/* Who was on the list may be told twice that it is over. */
 		en->listed = en->listed == OUT ? OUT : MAYBE;
 		return;
 	}
+	if (a != NULL)
+		attempt_over(w->at, a, c->world.now);
 	en->listed = IN;
 	en->since = c->world.now;
 	en->last_con = c->world.now;
