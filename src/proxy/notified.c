@@ -136,26 +136,33 @@ take(struct proxy *p, struct observation *o, const struct coap_msg *m)
 
 /* ---- large ones ---- */
 
+/* Nobody observes O, to which there is no answer yet: whoever waits asks for
+ * himself. */
+static void
+ask_apart(struct proxy *p, struct observation *o)
+{
+	struct list all;
+	struct request *r;
+
+	observation_take(o->fetch, &all);
+	observation_dismiss(p, o);
+	observation_free(p, o);
+	while ((r = observation_next(&all)) != NULL)
+		request_again(p, r);
+}
+
 /* The first state of what O observes is too large to be held: everybody asks
  * for it block by block, and nobody observes. Later it is an error. */
 static void
 too_large(struct proxy *p, struct observation *o, struct span sent)
 {
-	struct fetch *f = o->fetch;
-	struct list all;
-	struct request *r;
-
 	if (o->state != OBSERVE_ASKING) {
 		observation_fail(p, o, FETCH_BAD_RESPONSE);
 		return;
 	}
-	observation_take(f, &all);
 	if (o->pooled)
-		share_too_large(p, f, sent);
-	observation_dismiss(p, o);
-	observation_free(p, o);
-	while ((r = observation_next(&all)) != NULL)
-		request_again(p, r);
+		share_too_large(p, o->fetch, sent);
+	ask_apart(p, o);
 }
 
 /* O's newest state could not be collected. It is tried again later, when that
@@ -284,7 +291,10 @@ refused(struct proxy *p, struct observation *o, const struct coap_msg *m)
 		observation_serve(p, o, e, false);
 		cache_release(&p->cache, e);
 	}
-	observation_lost(p, o, FETCH_NOT_OBSERVED);
+	if (o->state == OBSERVE_ASKING)
+		ask_apart(p, o);
+	else
+		observation_lost(p, o, FETCH_NOT_OBSERVED);
 	return true;
 }
 

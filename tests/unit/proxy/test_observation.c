@@ -613,6 +613,33 @@ START_TEST(ends_while_gathering)
 }
 END_TEST
 
+/* OBS-39, OBS-42: the first answer is being collected when the origin says that
+ * it does not notify after all: everybody has a plain answer. */
+START_TEST(refused_while_gathering)
+{
+	static const char *const texts[] = {
+		"CON 2.05 ETag=03 Max-Age=0 payload=\"3\"",
+		"CON 2.05 ETag=03 Max-Age=5 payload=\"3\"",
+		"CON 2.05 ETag=03 Block2=0/1/64 payload=64x\"x\"",
+	};
+	struct fetch *next;
+
+	asking();
+	stand_ask(&s, "CON GET token=\"b\" Observe=0", NOW);
+	ck_assert(stand_respond(&s, f, "ACK 2.05 " FIRST_BLOCK("20", "02"),
+	    NOW));
+	s.sent = NULL;
+	ck_assert(stand_respond(&s, f, texts[_i], NOW));
+	while ((next = s.sent) != NULL) {
+		s.sent = NULL;
+		stand_respond(&s, next, "ACK 2.05 payload=\"3\"", NOW);
+	}
+	ck_assert_uint_eq(s.replies, 2);
+	ck_assert_int_eq(strncmp(s.reply, "2.05 ", 5), 0);
+	nothing_left();
+}
+END_TEST
+
 /* The request that keeps the registration takes the place of the one that
  * collects the body (proxy/upstream.h: another fetch may fail). */
 START_TEST(displaces_gather)
@@ -791,6 +818,7 @@ observation_suite(void)
 	tcase_add_loop_test(tc, not_gathered, 0, 5 * STATES);
 	tcase_add_loop_test(tc, gathers_anew, 0, 2);
 	tcase_add_loop_test(tc, ends_while_gathering, 0, 8 * STATES);
+	tcase_add_loop_test(tc, refused_while_gathering, 0, 3);
 	tcase_add_loop_test(tc, displaces_gather, 0, 2);
 	tcase_add_loop_test(tc, too_large_body, 0, STATES);
 	tcase_add_loop_test(tc, drains, 0, STATES);
