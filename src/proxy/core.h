@@ -31,6 +31,7 @@ enum {
 /* A notification as it was written last, for those who get a block size. */
 struct told {
 	uint32_t version, seq, max_age;	/* of what */
+	bool fits;		/* what follows is all of it */
 	size_t nopts;
 	struct span payload;
 	uint8_t opts[OPTS_MAX];

@@ -217,9 +217,7 @@ build(struct proxy *p, struct observation *o, const struct observer *w,
 		if (state && !has_etag(e))
 			x.etag = cache_own_etag(&p->cache, e);
 	}
-	/* It has fitted before, with as much of our own beside it. */
-	if (!fresh_put_answer(cache_opts(e), &x, &wr))
-		wr = writer_make(t->opts, 0);
+	t->fits = fresh_put_answer(cache_opts(e), &x, &wr);
 	t->nopts = writer_len(&wr);
 	t->version = o->version;
 	t->seq = o->seq;
@@ -245,6 +243,12 @@ observer_notice(struct observer *w, struct notice *out, uint64_t now)
 		.last = o->state == OBSERVE_OVER,
 		.once = o->once,
 	};
+	if (!t->fits) {
+		/* What cannot be passed on. */
+		out->code = COAP_502;
+		out->opts = out->payload = SPAN_LIT("");
+		out->last = true;
+	}
 	p->stats.notified += out->newer;
 	w->version = o->version;
 }

@@ -638,6 +638,23 @@ START_TEST(block_sizes)
 }
 END_TEST
 
+/* OBS-12: a 2.03 has made more options of it than can be passed on: who
+ * observes is told so, and it is the last. */
+START_TEST(too_long_to_tell)
+{
+	stand_ask(&s, "CON GET token=\"a\" Observe=0", NOW);
+	f = s.sent;
+	ck_assert(stand_answer(&s, "ACK 2.05 ETag=01 Observe=1 "
+	    "opt65000=1200x\"x\" payload=\"1\"", NOW));
+	ck_assert(stand_respond(&s, f, "CON 2.03 ETag=01 Observe=2 "
+	    "opt65032=1200x\"y\"", NOW + 1));
+	ck_assert_str_eq(stand_watcher(&s, "a")->notice, "5.02");
+	ck_assert(stand_watcher(&s, "a")->last);
+	stand_acks(&s, NOW + 2);
+	ck_assert_uint_eq(proxy_observers(s.proxy), 0);
+}
+END_TEST
+
 /* OBS-17: each state and each registration has a greater number, also in one
  * millisecond, and across observations. */
 START_TEST(numbers)
@@ -691,6 +708,7 @@ observe_suite(void)
 	tcase_add_loop_test(tc, many, 0, 3);
 	tcase_add_loop_test(tc, many_end, 0, 3);
 	tcase_add_test(tc, block_sizes);
+	tcase_add_test(tc, too_long_to_tell);
 	tcase_add_test(tc, numbers);
 	suite_add_tcase(suite, tc);
 	return suite;
