@@ -89,6 +89,7 @@ open_one(void)
 	ck_assert_int_eq(f->obs->state, OBSERVE_OPEN);
 	ck_assert_uint_eq(proxy_observers(s.proxy), 1);
 	ck_assert_ptr_nonnull(stand_watcher(&s, "a"));
+	f->up_port = 7;
 	s.replies = s.sends = 0;
 }
 
@@ -113,6 +114,8 @@ anew(void)
 	ck_assert_uint_eq(s.sends, 1);
 	ck_assert_str_eq(s.request, "CON GET Observe=0 Hop-Limit=16");
 	ck_assert_int_eq(f->obs->state, OBSERVE_ANEW);
+	/* From whatever port: the old one may have a token there. */
+	ck_assert_uint_eq(f->up_port, 0);
 }
 
 /* ... or the way is busy, and "b" waits with it open. Now it is the same. */
@@ -256,6 +259,226 @@ START_TEST(first_gone)
 	ck_assert_uint_eq(s.replies, 1);
 	ck_assert_str_eq(s.reply, "5.04 Max-Age=5 payload=17");
 	nothing_left();
+}
+END_TEST
+
+/* OBS-53: nobody is left, but it lingers for longer than it is fresh: it is not
+ * renewed for nobody. */
+START_TEST(lingers)
+{
+	proxy_free(s.proxy);
+	s.conf.observe.linger_ms = 100 * S;
+	stand_start(&s);
+	open_one();
+	stand_refuse(&s, stand_watcher(&s, "a"), NOW);
+	stand_pass(&s, NOW + 99 * S);
+	ck_assert_uint_eq(s.renewals, 0);
+	ck_assert_uint_eq(proxy_observations(s.proxy), 1);
+	stand_pass(&s, NOW + 100 * S);
+	nothing_left();
+}
+END_TEST
+
+/* PRX-90: what is end-to-end protected is not asked for by ourselves: once lost
+ * it is over. */
+START_TEST(protected)
+{
+	stand_ask(&s, "CON GET token=\"a\" Observe=0 OSCORE=09", NOW);
+	f = s.sent;
+	ck_assert(stand_answer(&s, "ACK 2.05 Observe=1 OSCORE= Max-Age=5",
+	    NOW));
+	stand_pass(&s, NOW + 100 * S);
+	ck_assert_uint_eq(s.renewals, 0);
+	stand_fail(&s, f, FETCH_RESET, NOW + 100 * S);
+	ck_assert_uint_eq(s.sends, 1);
+	ck_assert_int_eq(strncmp(stand_watcher(&s, "a")->notice, "5.02 ", 5),
+	    0);
+	stand_acks(&s, NOW + 100 * S);
+	nothing_left();
+}
+END_TEST
+
+/* OBS-39: an answer without Observe is one as any other: its blocks are not
+ * registered for. */
+START_TEST(not_observed)
+{
+	asking();
+	ck_assert(stand_answer(&s, "ACK 2.05 " BLOCK("0/1/64", "01"), NOW));
+	ck_assert_uint_eq(proxy_observations(s.proxy), 0);
+	ck_assert_ptr_eq(s.sent, f);
+	ck_assert(!f->registers);
+	ck_assert_str_eq(s.request, "CON GET Hop-Limit=16 Block2=1/0/64");
+	ck_assert(stand_answer(&s, "ACK 2.05 " BLOCK("1/0/64", "01"), NOW));
+	ck_assert_str_eq(s.reply, "2.05 ETag=01 Max-Age=5 payload=128");
+	nothing_left();
+}
+END_TEST
+
+/* OBS-49: the ETag that goes up is that of what P has now, not that of the
+ * first registration. */
+START_TEST(etags)
+{
+	stand_ask(&s, "CON GET token=\"p\"", NOW);
+	stand_answer(&s, PLAIN, NOW);
+	stand_ask(&s, "CON GET token=\"a\" ETag=07 Observe=0", NOW + 6 * S);
+	f = s.sent;
+	ck_assert_str_eq(s.request, "CON GET ETag=01 Observe=0 Hop-Limit=16");
+	ck_assert(stand_answer(&s,
+	    "ACK 2.05 ETag=02 Observe=1 Max-Age=5 payload=\"2\"",
+	    NOW + 6 * S));
+	stand_pass(&s, NOW + 6 * S + STALE + S);
+	ck_assert_str_eq(s.request, "CON GET ETag=02 Observe=0 Hop-Limit=16");
+	ck_assert(stand_respond(&s, f, "ACK 2.05 Observe=2 payload=\"3\"",
+	    NOW + 6 * S + STALE + S));
+	stand_pass(&s, NOW + 6 * S + STALE + S + 75 * S);
+	ck_assert_str_eq(s.request, "CON GET Observe=0 Hop-Limit=16");
+}
+END_TEST
+
+/* OBS-52: the time an origin has begins with each renewal. */
+START_TEST(busy_later)
+{
+	uint64_t now = NOW + STALE + S;
+
+	renewing();
+	ck_assert(stand_respond(&s, f, "ACK 2.03 ETag=01 Observe=11 "
+	    "Max-Age=200", now));
+	s.renew_result = UPSTREAM_FAILED;
+	s.renew_why = FETCH_BUSY;
+	now += 216 * S;
+	stand_pass(&s, now);
+	ck_assert_uint_gt(s.renewals, 1);
+	ck_assert_int_eq(f->obs->state, OBSERVE_OPEN);
+	ck_assert_uint_eq(s.sends, 0);
+}
+END_TEST
+
+/* OBS-14: another Content-Format, or none any more. */
+START_TEST(other_format)
+{
+	static const struct {
+		const char *first, *then;
+		bool same;
+	} rows[] = {
+		{ "ACK 2.05 Observe=1", "CON 2.05 Observe=2", true },
+		{ "ACK 2.05 Observe=1 Content-Format=50",
+			"CON 2.05 Observe=2 Content-Format=50", true },
+		{ "ACK 2.05 Observe=1", "CON 2.05 Observe=2 Content-Format=0",
+			false },
+		{ "ACK 2.05 Observe=1 Content-Format=0", "CON 2.05 Observe=2",
+			false },
+		{ "ACK 2.05 Observe=1 Content-Format=50",
+			"CON 2.05 Observe=2 Content-Format=60", false },
+	};
+	struct watcher *w;
+
+	asking();
+	ck_assert(stand_answer(&s, rows[_i].first, NOW));
+	ck_assert(stand_respond(&s, f, rows[_i].then, NOW + 1));
+	w = stand_watcher(&s, "a");
+	ck_assert_int_eq(w->last, !rows[_i].same);
+	ck_assert_int_eq(strncmp(w->notice, "4.06 ", 5) == 0, !rows[_i].same);
+	stand_acks(&s, NOW + 2);
+	ck_assert_uint_eq(proxy_observations(s.proxy), rows[_i].same);
+	if (rows[_i].same)
+		return;
+	ck_assert_str_eq(s.request, "CON GET Observe=1 Hop-Limit=16");
+	/* It is an ordinary answer all the same (CAC-54). */
+	s.sends = 0;
+	stand_ask(&s, "CON GET token=\"p\"", NOW + 2);
+	ck_assert_uint_eq(s.sends, 0);
+	ck_assert_int_eq(strncmp(s.reply, "2.05", 4), 0);
+}
+END_TEST
+
+/* OBS-34, OBS-35: what is newer than what came at NOW with FIRST. */
+START_TEST(order)
+{
+	static const struct {
+		uint32_t first, then;
+		uint64_t after;
+		bool newer;
+	} rows[] = {
+		{ 10, 11, 1, true },
+		{ 10, 10, 1, false },
+		{ 10, 9, 1, false },
+		{ 10, 10 + (1 << 23) - 1, 1, true },
+		{ 10, 10 + (1 << 23), 1, false },
+		{ 10, 0xffffff, 1, false },
+		{ 0xfffffe, 1, 1, true },
+		{ 1 << 23, 0, 1, false },
+		{ (1 << 23) + 1, 0, 1, true },
+		{ 10, 9, 128000, false },
+		{ 10, 9, 128001, true },
+	};
+	char text[80];
+
+	asking();
+	snprintf(text, sizeof(text), "ACK 2.05 Observe=%u Max-Age=1000",
+	    rows[_i].first);
+	ck_assert(stand_answer(&s, text, NOW));
+	snprintf(text, sizeof(text), "CON 2.05 Observe=%u Max-Age=1000",
+	    rows[_i].then);
+	ck_assert(stand_respond(&s, f, text, NOW + rows[_i].after));
+	ck_assert_uint_eq(s.notices, rows[_i].newer);
+}
+END_TEST
+
+/* OBS-34: the answer to a renewal is the newest, whatever its number, be it
+ * piggybacked or the first after an empty ACK; unless there has been a
+ * notification since. A renewal that is not sent changes nothing. */
+START_TEST(order_of_answers)
+{
+	static const char number[] = "ACK 2.05 Observe=5 Max-Age=1000",
+	    separate[] = "CON 2.05 Observe=5 Max-Age=1000",
+	    newer[] = "CON 2.05 Observe=12 Max-Age=1000";
+	uint64_t now = NOW + STALE + S;
+
+	renewing();
+	switch (_i) {
+	case 0:
+		ck_assert(stand_respond(&s, f, number, now));
+		ck_assert_uint_eq(s.notices, 1);
+		/* It is the one that others are held against. */
+		ck_assert(stand_respond(&s, f,
+		    "CON 2.05 Observe=6 Max-Age=1000", now));
+		ck_assert_uint_eq(s.notices, 2);
+		break;
+	case 1:
+		ck_assert(stand_respond(&s, f, newer, now));
+		ck_assert_int_eq(f->obs->state, OBSERVE_OPEN);
+		ck_assert(stand_respond(&s, f, number, now));
+		ck_assert_uint_eq(s.notices, 1);
+		break;
+	case 2:
+		ck_assert(stand_respond(&s, f, separate, now));
+		ck_assert_uint_eq(s.notices, 0);
+		break;
+	case 3:
+		f->acked = true;
+		ck_assert(stand_respond(&s, f, separate, now));
+		ck_assert_uint_eq(s.notices, 1);
+		ck_assert(stand_respond(&s, f,
+		    "CON 2.05 Observe=4 Max-Age=1000", now));
+		ck_assert_uint_eq(s.notices, 1);
+		break;
+	case 4:
+		ck_assert(stand_respond(&s, f, newer, now));
+		f->acked = true;
+		ck_assert(stand_respond(&s, f, separate, now));
+		ck_assert_uint_eq(s.notices, 1);
+		break;
+	}
+}
+END_TEST
+
+/* OBS-52: anew means anew: its numbers begin as they like. */
+START_TEST(order_anew)
+{
+	anew();
+	ck_assert(stand_respond(&s, f, "CON 2.05 Observe=1 Max-Age=9",
+	    NOW + STALE + S));
+	ck_assert_uint_eq(s.notices, 1);
 }
 END_TEST
 
@@ -461,6 +684,7 @@ START_TEST(gathered)
 	struct watcher *w;
 
 	ck_assert_uint_eq(s.notices, 0);
+	f->obs->failures = 2;
 	ck_assert(stand_respond(&s, g, "ACK 2.05 " BLOCK("1/0/64", "02"),
 	    now));
 	ck_assert_int_eq(f->obs->state, OBSERVE_OPEN);
@@ -511,6 +735,7 @@ START_TEST(not_gathered)
 	if (state == OBSERVE_ASKING) {
 		ck_assert_uint_eq(s.replies, 1);
 		ck_assert(s.reply[0] == '5');
+		ck_assert_uint_gt(s.cancels, 0);
 		nothing_left();
 		return;
 	}
@@ -526,6 +751,8 @@ START_TEST(not_gathered)
 		return;
 	ck_assert_int_eq(f->obs->state, OBSERVE_OPEN);
 	ck_assert_uint_eq(f->obs->failures, 1);
+	/* There is something newer than what it has. */
+	ck_assert(!cache_fresh(f->obs->entry, now));
 	for (unsigned i = 2; i <= 3; i++) {
 		now += 5 * S;
 		stand_pass(&s, now);
@@ -564,6 +791,35 @@ START_TEST(gathers_anew)
 	ck_assert(stand_respond(&s, f->obs->gather, "ACK 2.05 "
 	    BLOCK("1/0/64", "03"), NOW + 3));
 	ck_assert_uint_eq(s.notices, 1);
+}
+END_TEST
+
+/* OBS-48: the same while a body is collected that is from before the change. */
+START_TEST(changed_while_gathering)
+{
+	struct fetch *g;
+
+	asking();
+	ck_assert(stand_answer(&s, "ACK 2.05 ETag=01 Observe=10 Max-Age=99",
+	    NOW));
+	ck_assert(stand_respond(&s, f, "CON 2.05 " FIRST_BLOCK("20", "02"),
+	    NOW));
+	g = s.sent;
+	stand_ask(&s, "CON PUT token=\"p\" payload=\"3\"", NOW);
+	if (_i == 1)
+		stand_answer(&s, "ACK 2.04", NOW);
+	s.replies = 0;
+	stand_ask(&s, "CON GET token=\"b\" Observe=0", NOW);
+	/* Asked for only: what P has is good until then. */
+	ck_assert_uint_eq(s.replies, _i == 0);
+	ck_assert(stand_respond(&s, g, "ACK 2.05 " BLOCK("1/0/64", "02"),
+	    NOW));
+	ck_assert_uint_eq(s.replies, _i == 0);
+	ck_assert_uint_eq(s.renewals, _i == 1);
+	if (_i == 0)
+		return;
+	ck_assert(stand_respond(&s, f, "ACK 2.05 ETag=03 Observe=21", NOW));
+	ck_assert_uint_eq(s.replies, 1);
 }
 END_TEST
 
@@ -808,6 +1064,15 @@ observation_suite(void)
 	tcase_add_test(tc, deserted_anew);
 	tcase_add_test(tc, deserted_lost);
 	tcase_add_loop_test(tc, first_gone, 0, 2);
+	tcase_add_test(tc, lingers);
+	tcase_add_test(tc, protected);
+	tcase_add_test(tc, not_observed);
+	tcase_add_test(tc, etags);
+	tcase_add_test(tc, busy_later);
+	tcase_add_loop_test(tc, other_format, 0, 5);
+	tcase_add_loop_test(tc, order, 0, 11);
+	tcase_add_loop_test(tc, order_of_answers, 0, 5);
+	tcase_add_test(tc, order_anew);
 	tcase_add_loop_test(tc, fails, 0, 5 * STATES);
 	tcase_add_loop_test(tc, send_fails, 0, 2);
 	tcase_add_test(tc, first_not_sent);
@@ -817,6 +1082,7 @@ observation_suite(void)
 	tcase_add_loop_test(tc, gathered, 0, STATES);
 	tcase_add_loop_test(tc, not_gathered, 0, 5 * STATES);
 	tcase_add_loop_test(tc, gathers_anew, 0, 2);
+	tcase_add_loop_test(tc, changed_while_gathering, 0, 2);
 	tcase_add_loop_test(tc, ends_while_gathering, 0, 8 * STATES);
 	tcase_add_loop_test(tc, refused_while_gathering, 0, 3);
 	tcase_add_loop_test(tc, displaces_gather, 0, 2);

@@ -655,6 +655,29 @@ START_TEST(too_long_to_tell)
 }
 END_TEST
 
+/* OBS-24: a copy has the number that is current, be it that of another's
+ * registration. */
+START_TEST(copies)
+{
+	struct notice n;
+	char number[32];
+
+	open_one();
+	ck_assert(stand_respond(&s, f, SECOND, NOW + 1));
+	snprintf(number, sizeof(number), "Observe=%u ", f->obs->seq);
+	ck_assert_ptr_nonnull(strstr(stand_watcher(&s, "a")->notice, number));
+	joins(1, "b", "", NOW + 1);
+	observer_notice(&stand_watcher(&s, "a")->o, &n, NOW + 1);
+	snprintf(number, sizeof(number), "Observe=%u ", f->obs->seq);
+	ck_assert_ptr_null(strstr(stand_watcher(&s, "a")->notice, number));
+	ck_assert_ptr_nonnull(strstr(dump(n.code, n.opts, n.payload), number));
+	ck_assert(!n.newer);
+	observer_notice(&stand_watcher(&s, "a")->o, &n, NOW + 2001);
+	ck_assert_ptr_nonnull(strstr(dump(n.code, n.opts, n.payload),
+	    "Max-Age=3"));
+}
+END_TEST
+
 /* OBS-17: each state and each registration has a greater number, also in one
  * millisecond, and across observations. */
 START_TEST(numbers)
@@ -709,6 +732,7 @@ observe_suite(void)
 	tcase_add_loop_test(tc, many_end, 0, 3);
 	tcase_add_test(tc, block_sizes);
 	tcase_add_test(tc, too_long_to_tell);
+	tcase_add_test(tc, copies);
 	tcase_add_test(tc, numbers);
 	suite_add_tcase(suite, tc);
 	return suite;
