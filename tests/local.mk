@@ -109,6 +109,8 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/fixture.c \
 	tests/unit/proxy/fixture.h \
 	tests/unit/proxy/main.c \
+	tests/unit/proxy/observing.c \
+	tests/unit/proxy/observing.h \
 	tests/unit/proxy/suites.h \
 	tests/unit/proxy/test_admit.c \
 	tests/unit/proxy/test_answer.c \
@@ -130,6 +132,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_limit.c \
 	tests/unit/proxy/test_links.c \
 	tests/unit/proxy/test_local.c \
+	tests/unit/proxy/test_notified.c \
 	tests/unit/proxy/test_observation.c \
 	tests/unit/proxy/test_observe.c \
 	tests/unit/proxy/test_proxy.c \

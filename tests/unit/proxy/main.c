@@ -17,6 +17,7 @@ main(void)
 		assemble_suite, downloads_suite, serve_suite,
 		fresh_suite, cache_suite, cache_model_suite, share_suite,
 		crowd_suite, observe_suite, observation_suite,
+		notified_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

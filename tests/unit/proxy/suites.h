@@ -24,6 +24,7 @@ Suite *fresh_suite(void);
 Suite *limit_suite(void);
 Suite *links_suite(void);
 Suite *local_suite(void);
+Suite *notified_suite(void);
 Suite *observation_suite(void);
 Suite *observe_suite(void);
 Suite *proxy_suite(void);
