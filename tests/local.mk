@@ -317,9 +317,12 @@ check_PROGRAMS += tests/replay/observers
 tests_replay_observers_SOURCES = $(world_sources) \
 	tests/replay/throng.c tests/replay/throng.h \
 	tests/replay/throng_ask.c \
+	tests/replay/throng_attempt.c tests/replay/throng_attempt.h \
+	tests/replay/throng_come.c \
 	tests/replay/throng_judge.c \
 	tests/replay/throng_judge_up.c \
 	tests/replay/throng_origin.c \
+	tests/replay/throng_sim.h \
 	tests/replay/throng_watch.c \
 	tests/replay/observers.c
 tests_replay_observers_LDADD = $(link_conf)
@@ -339,9 +342,10 @@ tests_replay_soak_SOURCES = $(world_sources) \
 	tests/replay/soak.c
 tests_replay_soak_LDADD = $(link_conf)
 
-# The long run at its full length: some minutes.
-soak: tests/replay/soak$(EXEEXT)
+# The long runs at their full length: some minutes.
+soak: tests/replay/soak$(EXEEXT) tests/replay/observers$(EXEEXT)
 	tests/replay/soak --exchanges 1000000 $(SOAKFLAGS)
+	RESTLESS=200 tests/replay/observers
 
 .PHONY: soak
 

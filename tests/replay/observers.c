@@ -2,16 +2,24 @@
  * observers: pooled observations at full size (RFC 7641 5): thousands of
  * observers, changes, and a bad network. One result a line (TAP).
  *
- * OBSERVERS, CHANGES, LOSS (percent) and SEED in the environment make another
- * run of the first kind, and of it alone; with RESTLESS of the second. VERBOSE
- * says more of what is wrong, TRACE everything. The same seed is the same run.
+ * OBSERVERS, RESOURCES, CHANGES, LOSS (percent) and SEED in the environment
+ * make a run of another size or seed alone; with RESTLESS=N they make N runs of
+ * the second kind. VERBOSE says more of what is wrong, TRACE everything. The
+ * same seed is the same run.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/parse.h"
 #include "throng.h"
+
+enum { RUNS = 8 };	/* with an origin that has moods */
+
+struct size {
+	unsigned watchers, resources, changes, loss;
+};
 
 static unsigned run, failed;
 
@@ -43,8 +51,8 @@ report(const char *name, const struct throng_conf *c,
 	printf("%s %u - %s\n# seed %llu, observers %u, dead %u, current %u of "
 	    "%u; datagrams %llu, lost %llu, CON %llu, NON %llu, repeated "
 	    "%llu, at most %u in a turn; accepted %u, cut off by the network "
-	    "%u, asked again %u (the patient %u), ended %u; at the origin %u; %llu ms to the "
-	    "last state\n",
+	    "%u, asked again %u (the patient %u), ended %u; at the origin %u; "
+	    "%llu ms to the last state\n",
 	    ok ? "ok" : "not ok", run, name, (unsigned long long)c->seed,
 	    c->watchers, r->dead, r->current, r->living,
 	    (unsigned long long)r->datagrams, (unsigned long long)r->lost,
@@ -70,19 +78,20 @@ test(const char *name, const struct throng_conf *c)
 	report(name, c, &r);
 }
 
-/* OBS-04, OBS-21, OBS-23, OBS-26, OBS-27, OBS-28, OBS-29, OBS-40, OBS-54,
- * OBS-56: many observers of a few resources; a tenth of them die. */
+/* OBS-04, OBS-09, OBS-15, OBS-17, OBS-18, OBS-21, OBS-22, OBS-23, OBS-26,
+ * OBS-27, OBS-28, OBS-29, OBS-40, OBS-45, OBS-54, OBS-56: many observers; a
+ * tenth of them die. */
 static void
-test_many(unsigned watchers, unsigned resources, unsigned changes, unsigned loss, uint64_t seed)
+test_many(const struct size *size, uint64_t seed)
 {
 	const struct throng_conf c = {
 		.conf = seed % 2 == 0 ? routes : cached_routes,
-		.watchers = watchers,
-		.resources = resources,
-		.changes = changes,
+		.watchers = size->watchers,
+		.resources = size->resources,
+		.changes = size->changes,
 		.gap = 1000,
 		.max_age = 60,
-		.loss = loss,
+		.loss = size->loss,
 		.copies = 5,
 		.seed = seed,
 	};
@@ -91,20 +100,20 @@ test_many(unsigned watchers, unsigned resources, unsigned changes, unsigned loss
 	    &c);
 }
 
-/* OBS-37, OBS-39, OBS-44, OBS-51, OBS-52, OBS-57, OBS-61, OBS-64: the origin
- * restarts, falls silent, changes its mind; others write, large bodies. */
+/* OBS-37, OBS-39, OBS-44, OBS-50, OBS-51, OBS-52, OBS-57, OBS-61, OBS-64: the
+ * origin restarts, falls silent, changes its mind; others write; some of its
+ * resources are large. */
 static void
-test_restless(unsigned watchers, unsigned changes, unsigned loss,
-    uint64_t seed)
+test_restless(const struct size *size, uint64_t seed)
 {
 	const struct throng_conf c = {
 		.conf = cached_routes,
-		.watchers = watchers,
-		.resources = 64,
-		.changes = changes,
+		.watchers = size->watchers,
+		.resources = size->resources,
+		.changes = size->changes,
 		.gap = 4000,
 		.max_age = 30,
-		.loss = loss,
+		.loss = size->loss,
 		.copies = 5,
 		.restless = true,
 		.seed = seed,
@@ -122,7 +131,7 @@ from_env(const char *name, unsigned *v)
 
 	if (text == NULL)
 		return false;
-	if (!parse_u64(span_str(text), &n) || n > 1 << 24) {
+	if (!parse_u64(span_str(text), &n) || n == 0 || n > 1 << 24) {
 		fprintf(stderr, "observers: %s is not a number\n", name);
 		exit(2);
 	}
@@ -130,25 +139,40 @@ from_env(const char *name, unsigned *v)
 	return true;
 }
 
+/* What the environment says; false if it says nothing. */
+static bool
+resize(struct size *size, unsigned *seed)
+{
+	bool given = from_env("OBSERVERS", &size->watchers);
+
+	given |= from_env("RESOURCES", &size->resources);
+	given |= from_env("CHANGES", &size->changes);
+	given |= from_env("LOSS", &size->loss);
+	given |= from_env("SEED", seed);
+	return given;
+}
+
 int
 main(void)
 {
-	unsigned watchers = 10000, resources = 16, changes = 1000, loss = 20, seed = 1;
-	bool restless = getenv("RESTLESS") != NULL, given = restless;
+	struct size many = { 10000, 16, 1000, 20 };
+	struct size one = { 10000, 1, 1000, 20 };
+	struct size restless = { 500, 64, 1000, 20 };
+	unsigned seed = 1, runs = RUNS;
 
-	given = from_env("OBSERVERS", &watchers) || given;
-	given = from_env("RESOURCES", &resources) || given;
-	given = from_env("CHANGES", &changes) || given;
-	given = from_env("LOSS", &loss) || given;
-	given = from_env("SEED", &seed) || given;
 	log_open(STDERR_FILENO, LOG_ERROR);
-	if (restless)
-		test_restless(watchers, changes, loss, seed);
-	else
-		test_many(watchers, resources, changes, loss, seed);
-	if (!given)
-		for (seed = 2; seed < 5; seed++)
-			test_restless(500, 1000, loss, seed);
+	if (from_env("RESTLESS", &runs)) {
+		resize(&restless, &seed);
+		for (unsigned i = 0; i < runs; i++)
+			test_restless(&restless, seed + i);
+	} else if (resize(&many, &seed)) {
+		test_many(&many, seed);
+	} else {
+		test_many(&many, 1);
+		test_many(&one, 2);
+		for (unsigned i = 0; i < runs; i++)
+			test_restless(&restless, 1 + i);
+	}
 	printf("1..%u\n", run);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -2,7 +2,7 @@
  * throng: the network, on the wheel of the proxy under test, and the course of
  * a run.
  */
-#include "throng.h"
+#include "throng_sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@ throng_fault(enum fault fault)
 {
 	static const char *const names[NFAULTS] = {
 		[FAULT_MIXED] = "OBS-11 belongs to nothing",
-		[FAULT_UNINVITED] = "OBS-09 OBS-22 OBS-23 told who is not on the list",
+		[FAULT_UNINVITED] =
+		    "OBS-09 OBS-22 OBS-23 told who is not on the list",
 		[FAULT_TWO_CON] = "OBS-26 more than one outstanding",
 		[FAULT_NON_RATE] = "OBS-27 NON too soon",
 		[FAULT_UNCONFIRMED] = "OBS-21 NON where CON is due",

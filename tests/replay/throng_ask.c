@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-#include "throng.h"
+#include "throng_sim.h"
 
 enum { ASKERS = 16, GAP_MS = 60000, ANSWER_MS = 150000 };
 

@@ -1,194 +1,16 @@
 /*
  * throng_judge: what the proxy may send to observers (RFC 7641 4.5).
  */
-#include <assert.h>
-
-#include "throng.h"
+#include "throng_attempt.h"
 
 enum {
-	ATTEMPT_MS = 3000,	/* ACK_TIMEOUT * ACK_RANDOM_FACTOR, at most */
 	CONFIRM_MS = 60000,	/* a CON is due */
 	NON_MS = 3000,		/* between NON to one endpoint */
 	NON_RUN = 4,		/* confirmable-every - 1 */
 	PUT_MS = 100000,	/* until one is over, at most */
-	FOG_MS = 150000,	/* until any CON of before is over */
 	MAX_BURST = 100,	/* notifications in one turn of the loop */
-	SLACK_MS = 5,
-	VALUE_MS = 8000000,	/* 2^23 ms, nearly: what is older says nothing */
+	VALUE_MS = 8000000,	/* nearly 2^23 ms: older says nothing */
 };
-
-static void
-wrong(struct endpoint *e, enum fault fault, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* E has got something that it should not; unless that cannot be said. */
-static void
-wrong(struct endpoint *e, enum fault fault, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (e->throng->world.now < e->fog)
-		return;
-	va_start(ap, fmt);
-	throng_vwrong(e->throng, fault, fmt, ap);
-	va_end(ap);
-}
-
-/* ---- CON that wait ---- */
-
-static struct attempt *
-attempt_by_mid(struct endpoint *e, uint16_t mid, bool *current)
-{
-	for (unsigned i = 0; i < e->used; i++) {
-		struct attempt *a = &e->attempts[i];
-
-		for (unsigned j = a->sent; a->on && j-- > 0;)
-			if (a->mid[j] == mid) {
-				*current = mid == a->mid[a->sent - 1];
-				return a;
-			}
-	}
-	return NULL;
-}
-
-static struct attempt *
-attempt_of(struct endpoint *e, const struct watcher *w)
-{
-	for (unsigned i = 0; i < e->used; i++) {
-		struct attempt *a = &e->attempts[i];
-
-		if (a->on && !a->answer && a->watcher == w &&
-		    a->generation == w->generation)
-			return a;
-	}
-	return NULL;
-}
-
-static unsigned
-outstanding(const struct endpoint *e)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < e->used; i++)
-		n += e->attempts[i].on;
-	return n;
-}
-
-static void
-attempt_over(struct endpoint *e, struct attempt *a, uint64_t when)
-{
-	a->on = false;
-	e->idle_since = when;
-}
-
-static void
-attempt_begin(struct endpoint *e, struct watcher *w, const struct coap_msg *m,
-    bool answer)
-{
-	struct throng *c = e->throng;
-	struct attempt *a = NULL;
-
-	if (!answer && outstanding(e) > 0)
-		wrong(e, FAULT_TWO_CON, "CON, watcher %u", w->number);
-	for (unsigned i = 0; i < ATTEMPTS && a == NULL; i++)
-		if (!e->attempts[i].on)
-			a = &e->attempts[i];
-	assert(a != NULL);
-	if (e->used <= a - e->attempts)
-		e->used++;
-	*a = (struct attempt){
-		.on = true,
-		.answer = answer,
-		.observe = coap_has(m, COAP_OPT_OBSERVE),
-		.final = coap_code_class(m->code) != 2,
-		.watcher = w,
-		.generation = w->generation,
-		.sent = 1,
-		.mid = { m->mid },
-		.first = c->world.now,
-		.last = c->world.now,
-	};
-}
-
-/* One more copy, M; no sooner and no later than RFC 7252 4.2 says. */
-static void
-attempt_again(struct endpoint *e, struct attempt *a, const struct coap_msg *m)
-{
-	struct throng *c = e->throng;
-	uint64_t gap = c->world.now - a->last;
-	bool timely = a->sent == 1 ? gap >= 2000 && gap <= 3000 + SLACK_MS :
-	    gap + SLACK_MS >= a->interval * 2 &&
-	    gap <= a->interval * 2 + SLACK_MS;
-
-	if (a->sent == TRANSMISSIONS) {
-		wrong(e, FAULT_REPETITION, "too often, watcher %u",
-		    a->watcher->number);
-		return;
-	}
-	if (!timely)
-		wrong(e, FAULT_REPETITION, "copy %u of watcher %u "
-		    "after %llu ms", a->sent, a->watcher->number,
-		    (unsigned long long)gap);
-	a->interval = gap;
-	a->last = c->world.now;
-	a->final = coap_code_class(m->code) != 2;
-	a->mid[a->sent++] = m->mid;
-}
-
-/* The end of an endpoint that does not acknowledge: everything it had on the
- * list is gone, but for what it has asked for since. */
-static void
-attempt_vain(struct endpoint *e, const struct attempt *a, uint64_t due)
-{
-	for (unsigned i = 0; i < e->used; i++)
-		if (e->attempts[i].on && !e->attempts[i].answer)
-			attempt_over(e, &e->attempts[i], due);
-	for (unsigned i = 0; i < e->n; i++) {
-		struct entry *en = &e->watchers[i].entry;
-
-		if (en->listed == OUT || en->since > due)
-			continue;
-		if (!e->dead && !e->watchers[i].mute)
-			e->throng->result->dropped++;
-		en->listed = en->since < a->first ? OUT : MAYBE;
-	}
-}
-
-/* After the fog anything may be. */
-static void
-fog_lifts(struct endpoint *e)
-{
-	if (e->fog == 0 || e->throng->world.now < e->fog)
-		return;
-	e->fog = 0;
-	for (unsigned i = 0; i < e->n; i++)
-		e->watchers[i].entry.listed = MAYBE;
-}
-
-static void
-attempts_expire(struct endpoint *e)
-{
-	uint64_t now = e->throng->world.now;
-
-	fog_lifts(e);
-	for (unsigned i = 0; i < e->used; i++) {
-		struct attempt *a = &e->attempts[i];
-		uint64_t due = a->last +
-		    (a->sent == 1 ? ATTEMPT_MS : a->interval * 2);
-
-		/* To the millisecond: what comes then comes too late. */
-		if (!a->on ||
-		    now < due + (a->sent < TRANSMISSIONS ? SLACK_MS : 0))
-			continue;
-		attempt_over(e, a, due);
-		if (a->sent == TRANSMISSIONS)
-			attempt_vain(e, a, due);
-		else
-			wrong(e, FAULT_REPETITION,
-			    "only %u copies, watcher %u", a->sent,
-			    a->watcher->number);
-	}
-}
 
 /* ---- what a message says ---- */
 
@@ -225,13 +47,14 @@ value_said(struct throng *c, struct watcher *w, const struct coap_msg *m,
 	uint32_t value;
 
 	if (!coap_get_uint(m, COAP_OPT_OBSERVE, &value)) {
-		wrong(w->at, FAULT_FORM, "no Observe, watcher %u", w->number);
+		attempt_wrong(w->at, FAULT_FORM, "no Observe, watcher %u",
+		    w->number);
 		return;
 	}
 	if (en->said && c->world.now - en->value_at < VALUE_MS &&
 	    !value_newer(value, en->value) && !(copy && value == en->value))
-		wrong(w->at, FAULT_VALUE, "%u after %u, watcher %u", value,
-		    en->value, w->number);
+		attempt_wrong(w->at, FAULT_VALUE, "%u after %u, watcher %u",
+		    value, en->value, w->number);
 	en->said = true;
 	en->value = value;
 	en->value_at = c->world.now;
@@ -291,15 +114,6 @@ pending_for(const struct throng *c, struct watcher *w,
 			found = p;
 	}
 	return found;
-}
-
-bool
-judge_pending(const struct watcher *w)
-{
-	for (unsigned i = 0; i < PENDING; i++)
-		if (w->entry.pending[i].on)
-			return true;
-	return false;
 }
 
 static void
@@ -379,7 +193,7 @@ count_dead(struct endpoint *e)
 	if (e->confirmed)
 		limit += NON_RUN * e->n;
 	if (++e->after_death > limit)
-		wrong(e, FAULT_DEAD, "%u messages to %u tokens",
+		attempt_wrong(e, FAULT_DEAD, "%u messages to %u tokens",
 		    e->after_death, e->n);
 }
 
@@ -392,13 +206,13 @@ non_sent(struct throng *c, struct endpoint *e, struct watcher *w, uint16_t mid)
 	c->result->non++;
 	if (++en->nons > NON_RUN || en->fresh ||
 	    now > en->last_con + CONFIRM_MS)
-		wrong(e, FAULT_UNCONFIRMED,
+		attempt_wrong(e, FAULT_UNCONFIRMED,
 		    "NON %u, %llu ms after a CON, watcher %u", en->nons,
 		    (unsigned long long)(now - en->last_con), w->number);
-	if (outstanding(e) > 0)
-		wrong(e, FAULT_TWO_CON, "NON, watcher %u", w->number);
+	if (attempts_outstanding(e) > 0)
+		attempt_wrong(e, FAULT_TWO_CON, "NON, watcher %u", w->number);
 	if (e->last_non > 0 && now < e->last_non + NON_MS)
-		wrong(e, FAULT_NON_RATE, "after %llu ms, watcher %u",
+		attempt_wrong(e, FAULT_NON_RATE, "after %llu ms, watcher %u",
 		    (unsigned long long)(now - e->last_non), w->number);
 	e->last_non = now;
 	e->told++;
@@ -436,7 +250,7 @@ notified(struct throng *c, struct watcher *w, const struct coap_msg *m)
 	if (c->in_turn > c->result->burst)
 		c->result->burst = c->in_turn;
 	if (w->entry.listed == OUT)
-		wrong(e, FAULT_UNINVITED, "watcher %u of %u", w->number,
+		attempt_wrong(e, FAULT_UNINVITED, "watcher %u of %u", w->number,
 		    w->resource);
 	else
 		w->entry.listed = IN;
@@ -502,7 +316,7 @@ response_sent(struct throng *c, struct endpoint *e, const struct coap_msg *m)
 	else if (is_plain(c, w, m))
 		attempt_begin(e, w, m, true);
 	else if (!current)
-		wrong(e, FAULT_UNINVITED, "watcher %u, former token",
+		attempt_wrong(e, FAULT_UNINVITED, "watcher %u, former token",
 		    w->number);
 	else
 		notified(c, w, m);
@@ -564,171 +378,4 @@ judge_sent(struct throng *c, const struct packet *p)
 		empty_sent(e, &m);
 	else
 		throng_wrong(c, FAULT_MIXED, "request to a watcher");
-}
-
-static void
-pending_add(struct entry *en, uint16_t mid, bool out, uint64_t now)
-{
-	struct pending *p = &en->pending[0];
-
-	for (unsigned i = 1; i < PENDING && p->on; i++)
-		if (!en->pending[i].on || en->pending[i].at < p->at)
-			p = &en->pending[i];
-	*p = (struct pending){ true, out, false, mid, now };
-}
-
-static void
-request_comes(struct throng *c, const struct coap_msg *m)
-{
-	bool current;
-	struct watcher *w = watcher_by_token(c, m->token, &current);
-	struct entry *en = &w->entry;
-	const struct resource *r = &c->resources[w->resource];
-	struct attempt *a = attempt_of(w->at, w);
-	uint32_t observe = 0;
-
-	if (!current || (en->any && (int16_t)(m->mid - en->asked_mid) <= 0))
-		return;
-	(void)coap_get_uint(m, COAP_OPT_OBSERVE, &observe);
-	if (en->generation != w->generation)
-		en->said = false;
-	en->generation = w->generation;
-	en->etagged = coap_has(m, COAP_OPT_ETAG) ||
-	    (en->etagged && judge_pending(w));
-	en->any = true;
-	en->asked_mid = m->mid;
-	en->asked_at = c->world.now;
-	pending_add(en, m->mid, observe == 1, c->world.now);
-	/* Who comes back need not be told that it was over, or is. */
-	if (a != NULL && (observe == 1 || a->final))
-		attempt_over(w->at, a, c->world.now);
-	else if (a != NULL && judge_lost(c, r))
-		w->at->fog = c->world.now + FOG_MS;
-	if (observe == 1)
-		en->listed = OUT;
-}
-
-/* W's entry is gone, or may be, and with it what it was being told. */
-static void
-end_entry(struct endpoint *e, struct watcher *w, enum listed listed)
-{
-	struct attempt *a = attempt_of(e, w);
-
-	w->entry.listed = listed;
-	if (a != NULL && listed == OUT)
-		attempt_over(e, a, e->throng->world.now);
-}
-
-/* The entry that was told something in the NON with MID. */
-static void
-reset_non(struct endpoint *e, uint16_t mid)
-{
-	uint64_t now = e->throng->world.now;
-	bool found = false;
-
-	for (unsigned i = 0; i < e->n; i++) {
-		struct entry *en = &e->watchers[i].entry;
-
-		for (unsigned j = 0; j < NON_MIDS && j < en->nsent; j++) {
-			if (en->sent[j].mid != mid ||
-			    now - en->sent[j].at >= NON_LIFETIME_MS)
-				continue;
-			found = true;
-			end_entry(e, &e->watchers[i],
-			    en->since > en->sent[j].at ? MAYBE : OUT);
-		}
-	}
-	/* Perhaps a copy of a CON that has been acknowledged. */
-	for (unsigned i = 0; i < e->n && !found; i++)
-		if (e->watchers[i].entry.listed == IN)
-			e->watchers[i].entry.listed = MAYBE;
-}
-
-void
-judge_comes(struct throng *c, struct endpoint *e, struct span octets)
-{
-	struct attempt *a;
-	struct coap_msg m;
-	bool current;
-
-	attempts_expire(e);
-	if (coap_parse(&m, octets) != COAP_PARSE_OK)
-		return;
-	if (coap_code_kind(m.code) == COAP_KIND_REQUEST) {
-		request_comes(c, &m);
-		return;
-	}
-	a = attempt_by_mid(e, m.mid, &current);
-	if (m.type == COAP_RST) {
-		if (a == NULL) {
-			reset_non(e, m.mid);
-			return;
-		}
-		if (a->generation == a->watcher->generation && a->observe)
-			end_entry(e, a->watcher, OUT);
-		attempt_over(e, a, c->world.now);
-	} else if (a != NULL && current) {
-		e->confirmed = e->confirmed || !a->answer;
-		a->watcher->entry.last_con = c->world.now;
-		attempt_over(e, a, c->world.now);
-	}
-}
-
-/* ---- at intervals ---- */
-
-static void
-sweep_entry(struct throng *c, struct watcher *w)
-{
-	enum { LATE_MS = 3000, ANSWER_MS = 100000 };
-	const struct upstream *up = &c->resources[w->resource].up;
-	struct entry *en = &w->entry;
-	uint64_t since = en->since, now = c->world.now;
-	bool idle = outstanding(w->at) == 0;
-
-	for (unsigned i = 0; i < PENDING; i++) {
-		struct pending *p = &en->pending[i];
-
-		if (!p->on || now <= p->at + ANSWER_MS)
-			continue;
-		throng_wrong(c, FAULT_UNANSWERED, "watcher %u, mid %04x",
-		    w->number, p->mid);
-		p->on = false;
-	}
-	if (en->listed != IN || judge_pending(w))
-		return;
-	if (since < w->at->idle_since)
-		since = w->at->idle_since;
-	if (idle && now > since + LATE_MS)
-		judge_blind(c, w);
-	if (since < up->newest_at)
-		since = up->newest_at;
-	if (c->conf->restless || en->told >= up->newest)
-		return;
-	if (idle && now > since + LATE_MS)
-		wrong(w->at, FAULT_LATE, "watcher %u of %u: %u, not %u",
-		    w->number, w->resource, en->told, up->newest);
-	if (!en->behind) {
-		en->behind = true;
-		en->behind_at = w->at->told;
-	} else if (w->at->told - en->behind_at > 2 * w->at->n) {
-		wrong(w->at, FAULT_LATE, "watcher %u waits for its turn",
-		    w->number);
-	}
-}
-
-void
-judge_expire(struct throng *c)
-{
-	for (unsigned i = 0; i < c->nendpoints; i++)
-		attempts_expire(&c->endpoints[i]);
-}
-
-void
-judge_sweep(struct throng *c)
-{
-	judge_expire(c);
-	for (unsigned i = 0; i < c->conf->watchers; i++) {
-		sweep_entry(c, &c->watchers[i]);
-		judge_state(c, &c->watchers[i]);
-	}
 }

@@ -1,8 +1,8 @@
 /*
- * throng_judge_up: the proxy as a client of the origin (RFC 7641 3, 5), and what
- * its observers must know.
+ * throng_judge_up: the proxy as a client of the origin (RFC 7641 3, 5), and
+ * what its observers must know.
  */
-#include "throng.h"
+#include "throng_sim.h"
 
 enum {
 	TIMEOUT_MS = 90000,	/* of the route */

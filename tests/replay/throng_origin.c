@@ -9,7 +9,7 @@
 
 #include "base/parse.h"
 #include "base/xalloc.h"
-#include "throng.h"
+#include "throng_sim.h"
 
 enum { MIDS = 65536, FIRST_VALUE = 0xffff00, ETAG = 5 };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-#include "throng.h"
+#include "throng_sim.h"
 
 enum {
 	JOIN_MS = 50000,	/* until all have asked */
