@@ -18,7 +18,6 @@ struct notes {
 	struct sent con;	/* peer, dgram always; timer for later, too */
 	struct note *telling;	/* whose CON is outstanding, or NULL */
 	struct list due;	/* in the queue of struct dgram */
-	uint64_t non_at;	/* ms, the last NON to the endpoint; 0: none */
 	uint32_t count;		/* of turns */
 	uint16_t old[OLD_MIDS];	/* Message IDs of con that are superseded */
 	uint8_t nold;

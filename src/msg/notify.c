@@ -124,14 +124,14 @@ expire(const struct dgram *d, struct note *n, uint64_t now)
 static bool
 confirm(const struct dgram *d, struct note *n, uint64_t now)
 {
-	const struct notes *ns = n->of;
+	const struct peer *p = n->of->con.peer;
 
 	expire(d, n, now);
 	return n->con_at == 0 ||
 	    n->nons + UINT32_C(1) >= d->params->confirmable_every ||
 	    seconds(now) - n->con_at >= CON_WITHIN_S ||
 	    n->nmids == NOTE_MIDS ||
-	    (ns->non_at != 0 && now - ns->non_at < NON_APART_MS);
+	    (p->non_at != 0 && (uint32_t)now - p->non_at < NON_APART_MS);
 }
 
 static void
@@ -151,6 +151,12 @@ tell_con(struct dgram *d, struct note *n, uint16_t mid, bool last, uint64_t now)
 }
 
 static void
+note_non(struct peer *p, uint64_t now)
+{
+	p->non_at = (uint32_t)now != 0 ? (uint32_t)now : UINT32_MAX;
+}
+
+static void
 remember_non(struct note *n, uint16_t mid, uint64_t now)
 {
 	n->non_at[n->nmids] = seconds(now);
@@ -160,7 +166,7 @@ remember_non(struct note *n, uint16_t mid, uint64_t now)
 static void
 tell_non(struct note *n, uint16_t mid, uint64_t now)
 {
-	n->of->non_at = now;
+	note_non(n->of->con.peer, now);
 	n->nons++;
 	remember_non(n, mid, now);
 }
@@ -189,7 +195,7 @@ tell(struct dgram *d, struct note *n, uint64_t now)
 	con = !out.once && (out.last || confirm(d, n, now));
 	sent = transmit(d, n, con ? COAP_CON : COAP_NON, mid, &out);
 	if (out.once) {
-		ns->non_at = now;
+		note_non(ns->con.peer, now);
 		end_note(d, n, NOTE_OVER, now);
 	} else if (con || !sent) {
 		/* A CON, even one that is lost, comes again. */
@@ -315,7 +321,7 @@ repeat(struct dgram *d, struct notes *ns, bool have_mid, uint16_t mid,
 	transmit(d, n, out.once ? COAP_NON : COAP_CON, ns->con.mid, &out);
 	if (!out.once)
 		return;
-	ns->non_at = now;
+	note_non(ns->con.peer, now);
 	end_note(d, n, NOTE_OVER, now);
 	dgram_notes_wake(d, p, now);
 }

@@ -62,6 +62,9 @@ struct peer {
 	uint8_t note;		/* the user's own; 0 at first */
 	uint32_t refs;		/* records and exchanges that name it */
 	uint32_t separate;	/* CON responses to it outstanding */
+	uint32_t non_at;	/* ms, cut, of its last NON notification; 0:
+				 * none. Here, so that it stays for who comes
+				 * back */
 	struct notes *notes;	/* its observers (msg/notify.h), or NULL */
 	struct mids mids;
 	struct peer_stats stats;

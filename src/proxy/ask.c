@@ -72,25 +72,40 @@ deadline_fire(struct timer *t, uint64_t now)
 	fetch_failed(f, FETCH_TIMEOUT, now);
 }
 
+/* F has had all the time of the one who made it be sent. Who waits goes on with
+ * what is left of his own; nobody else joins, or one lost answer would stand in
+ * the way for as long as somebody asks. */
+static void
+close_overdue(struct fetch *f)
+{
+	observe_forget(f);
+	if (f->state == SHARE_OPEN)
+		f->state = SHARE_CLOSED;
+}
+
 void
 request_deadline_fire(struct timer *t, uint64_t now)
 {
 	struct request *r = CONTAINER_OF(t, struct request, deadline);
 	struct fetch *f = r->fetch;
 	struct proxy *p = f->proxy;
+	bool overdue;
 
 	/* The last one takes the fetch along, unless others are told of it. */
 	if (f->waiters.next == &r->link && f->waiters.prev == &r->link &&
-	    (f->obs == NULL || f->obs->state == OBSERVE_ASKING)) {
+	    (f->obs == NULL || !observe_stands(f))) {
 		p->up->cancel(p->up_self, f);
 		fetch_failed(f, FETCH_TIMEOUT, now);
 		return;
 	}
 	p->now = now;
 	count_failure(p, FETCH_TIMEOUT);
+	overdue = now >= f->asked + r->route.timeout_ms;
 	answer_failure(p, r, FETCH_TIMEOUT);
-	if (f->obs != NULL)
+	if (f->obs != NULL && observe_stands(f))
 		observe_left(f);
+	else if (overdue)
+		close_overdue(f);
 }
 
 struct fetch *
@@ -240,6 +255,7 @@ send_fetch(struct proxy *p, struct request *r, struct fetch *f)
 	enum fetch_fail why = FETCH_BUSY;
 	enum upstream_send s = p->up->send(p->up_self, f, &why, p->now);
 
+	f->asked = p->now;
 	if (s != UPSTREAM_FAILED)
 		return wait_for(p, r, f, s == UPSTREAM_WAIT);
 	fetch_free(p, f);

@@ -45,6 +45,7 @@ struct fetch {
 	struct timer deadline;	/* of one with ops */
 	struct route route;
 	uint64_t client;	/* for whom: tells clients apart */
+	uint64_t asked;		/* when its last request was sent, ms */
 	/* The request to send: valid until ops->send() returns, or, when it
 	 * returned UPSTREAM_WAIT, until the fetch ends. */
 	uint8_t type;		/* COAP_CON or COAP_NON */

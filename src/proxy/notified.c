@@ -185,7 +185,9 @@ gather_failed(void *user, enum fetch_fail why, uint64_t now)
 		fetch_failed(f, why, now);
 		return;
 	}
-	if (o->state == OBSERVE_ANEW || ++o->failures >= FAILURES_MAX) {
+	/* Who has been silent for so long is not asked once more. */
+	if (why == FETCH_TIMEOUT || o->state == OBSERVE_ANEW ||
+	    ++o->failures >= FAILURES_MAX) {
 		observation_fail(p, o, why);
 		return;
 	}

@@ -264,6 +264,12 @@ observe_ask(struct proxy *p, struct request *r, struct fetch *f,
 
 /* ---- otherwise ---- */
 
+bool
+observe_stands(const struct fetch *f)
+{
+	return f->obs->state != OBSERVE_ASKING || f->obs->gather != NULL;
+}
+
 void
 observe_left(struct fetch *f)
 {

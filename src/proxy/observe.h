@@ -48,6 +48,9 @@ enum verdict observe_alone(struct proxy *p, struct request *r,
 enum verdict observe_ask(struct proxy *p, struct request *r, struct fetch *f,
     const struct coap_key *key, struct cache_entry *e, bool cached);
 
+/* Whether F's observation has come to something: it goes on whoever waits. */
+bool observe_stands(const struct fetch *f);
+
 /* R has been waiting for F, which observes, and has gone. */
 void observe_left(struct fetch *f);
 

@@ -114,6 +114,7 @@ send_with(struct proxy *p, struct fetch *f, const struct blocks *x,
 	}
 	f->opts = writer_span(&w);
 	f->payload = payload;
+	f->asked = p->now;
 	s = p->up->send(p->up_self, f, &why, p->now);
 	if (s == UPSTREAM_FAILED) {
 		fetch_failed(f, why, p->now);
