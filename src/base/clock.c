@@ -11,26 +11,31 @@
 #include <time.h>
 
 static uint64_t
-read_ms(clockid_t id)
+read_us(clockid_t id)
 {
 	struct timespec ts;
 
 	/* Fails only for a clock that the system does not know. */
 	if (clock_gettime(id, &ts) != 0)
 		abort();
-	return (uint64_t)ts.tv_sec * 1000 +
-	    (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t
+clock_us(void)
+{
+	/* No millisecond is 0, which means "not yet" elsewhere. */
+	return read_us(CLOCK_BOOTTIME) + 1000;
 }
 
 uint64_t
 clock_ms(void)
 {
-	/* Never 0, which means "not yet" elsewhere. */
-	return read_ms(CLOCK_BOOTTIME) + 1;
+	return clock_us() / 1000;
 }
 
 uint64_t
 clock_wall_ms(void)
 {
-	return read_ms(CLOCK_REALTIME);
+	return read_us(CLOCK_REALTIME) / 1000;
 }

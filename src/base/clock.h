@@ -10,7 +10,11 @@
 
 #include <stdint.h>
 
-/* Monotonic milliseconds since some fixed moment; never 0. */
+/* Monotonic microseconds since some fixed moment; a thousandth of it, never 0,
+ * is what clock_ms() says. */
+uint64_t clock_us(void);
+
+/* Monotonic milliseconds since the same moment; never 0. */
 uint64_t clock_ms(void);
 
 /* Milliseconds since 1970 UTC: for time stamps in text, never for ages. */

@@ -17,14 +17,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/journal.h"
 #include "base/parse.h"
 #include "base/writer.h"
 
 enum {
 	LINE = 1024,		/* with the newline; below PIPE_BUF */
-	CUT = 4,		/* "...\n" always fits */
+	WHO = 256,		/* octets of it in logfmt and JSON */
+	HEAD = 64,		/* octets of time and level, and the end */
 	REPEAT_MS = 60000,
 };
+
+#define CUT "..."	/* where more would have stood */
 
 struct level {
 	const char *name;
@@ -40,12 +44,17 @@ static const struct level levels[] = {
 
 enum log_level log_level = LOG_INFO;
 
+/* In front of access lines. */
+static const struct level access_level = { "access", "<6>" };
+
 static struct {
 	int fd;
+	enum log_format format;
 	bool journal;
+	struct journal fields;
 	bool torn;		/* the last line lacks its end */
 	uint64_t lost;
-} sink = { .fd = STDERR_FILENO };
+} sink = { .fd = STDERR_FILENO, .fields = { .fd = -1 } };
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of what the manager made
  * standard error; it stays set when someone redirects it afterwards. */
@@ -97,6 +106,32 @@ put_escaped(struct writer *w, const char *s)
 	}
 }
 
+/* Between quotes. */
+static void
+put_quotable(struct writer *w, const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (; *s != '\0' && !w->full; s++) {
+		uint8_t c = (uint8_t)*s;
+		char esc[] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+		char quoted[] = { '\\', (char)c };
+
+		if (c == '"' || c == '\\')
+			writer_put(w, quoted, sizeof(quoted));
+		else if (c >= 0x20 && c <= 0x7e)
+			writer_u8(w, c);
+		else
+			writer_put(w, esc, sizeof(esc));
+	}
+}
+
+static void
+put_str(struct writer *w, const char *s)
+{
+	writer_span_put(w, span_str(s));
+}
+
 static void
 put_stamp(struct writer *w)
 {
@@ -108,22 +143,36 @@ put_stamp(struct writer *w)
 	if (gmtime_r(&now, &tm) == NULL ||
 	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
 		return;
-	snprintf(text, sizeof(text), "%s.%03uZ ", date, (unsigned)(ms % 1000));
-	writer_span_put(w, span_str(text));
+	snprintf(text, sizeof(text), "%s.%03uZ", date, (unsigned)(ms % 1000));
+	put_str(w, text);
 }
 
+/* Time and level, and what comes before the rest. */
 static void
-put_head(struct writer *w, enum log_level level)
+put_head(struct writer *w, const struct level *level)
 {
+	static const struct {
+		const char *start, *time, *end;	/* around the time */
+		const char *after;		/* the level */
+	} heads[] = {
+		[LOG_TEXT] = { "", "", " ", " " },
+		[LOG_LOGFMT] = { "", "time=", " level=", " " },
+		[LOG_JSON] = { "{", "\"time\":\"", "\",\"level\":\"", "\"," },
+	};
+
 	if (sink.torn)
 		writer_u8(w, '\n');
 	if (sink.journal) {
-		writer_span_put(w, span_str(levels[level].priority));
+		put_str(w, level->priority);
+		put_str(w, heads[sink.format].start);
 		return;
 	}
+	put_str(w, heads[sink.format].start);
+	put_str(w, heads[sink.format].time);
 	put_stamp(w);
-	writer_span_put(w, span_str(levels[level].name));
-	writer_u8(w, ' ');
+	put_str(w, heads[sink.format].end);
+	put_str(w, level->name);
+	put_str(w, heads[sink.format].after);
 }
 
 /* Writes S without ever waiting, even where the descriptor is a blocking one
@@ -145,25 +194,68 @@ put_out(struct span s)
 	return n == (ssize_t)s.n;
 }
 
+static void
+put_text(struct writer *w, const char *who, const char *text)
+{
+	if (who != NULL) {
+		put_escaped(w, who);
+		put_escaped(w, ": ");
+	}
+	put_escaped(w, text);
+}
+
+/* The quote at the end is for whoever knows whether all of it fitted. */
+static void
+put_pairs(struct writer *w, const char *who, const char *text)
+{
+	bool json = sink.format == LOG_JSON;
+	uint8_t *end = w->end;
+
+	if (who != NULL) {
+		put_str(w, json ? "\"who\":\"" : "who=\"");
+		w->end = w->cur + WHO;
+		put_quotable(w, who);
+		w->end = end;
+		w->full = false;
+		put_str(w, json ? "\"," : "\" ");
+	}
+	put_str(w, json ? "\"msg\":\"" : "msg=\"");
+	put_quotable(w, text);
+}
+
+/* Room for a line of SIZE octets, its end not counted. */
+static struct writer
+begin(uint8_t *line, size_t size, const char *tail)
+{
+	return writer_make(line, size - strlen(tail) - strlen(CUT));
+}
+
+static bool
+finish(struct writer *w, const char *tail)
+{
+	w->end += strlen(tail) + strlen(CUT);
+	if (w->full) {
+		w->full = false;
+		put_str(w, CUT);
+	}
+	put_str(w, tail);
+	return put_out(writer_span(w));
+}
+
 static bool
 compose(enum log_level level, const char *who, const char *text)
 {
+	static const char *const tails[] = { "\n", "\"\n", "\"}\n" };
+	const char *tail = tails[sink.format];
 	uint8_t line[LINE];
-	struct writer w = writer_make(line, sizeof(line) - CUT);
+	struct writer w = begin(line, sizeof(line), tail);
 
-	put_head(&w, level);
-	if (who != NULL) {
-		put_escaped(&w, who);
-		put_escaped(&w, ": ");
-	}
-	put_escaped(&w, text);
-	w.end += CUT;
-	if (w.full) {
-		w.full = false;
-		writer_span_put(&w, SPAN_LIT("..."));
-	}
-	writer_u8(&w, '\n');
-	return put_out(writer_span(&w));
+	put_head(&w, &levels[level]);
+	if (sink.format == LOG_TEXT)
+		put_text(&w, who, text);
+	else
+		put_pairs(&w, who, text);
+	return finish(&w, tail);
 }
 
 static void
@@ -193,6 +285,60 @@ log_line(enum log_level level, const char *who, const char *fmt, ...)
 	if (sink.lost > 0 || !compose(level, who, text))
 		sink.lost++;
 	errno = saved;
+}
+
+void
+log_access(struct span text)
+{
+	static const char *const tails[] = { "\n", "\n", "}\n" };
+	const char *tail = tails[sink.format];
+	uint8_t line[HEAD + LOG_ACCESS_MAX];
+	struct writer w = begin(line, sizeof(line), tail);
+	int saved = errno;
+
+	if (sink.lost > 0)
+		report_lost();
+	put_head(&w, &access_level);
+	writer_span_put(&w, text);
+	if (sink.lost > 0 || !finish(&w, tail))
+		sink.lost++;
+	errno = saved;
+}
+
+void
+log_set_format(enum log_format f)
+{
+	sink.format = f;
+}
+
+enum log_format
+log_get_format(void)
+{
+	return sink.format;
+}
+
+void
+log_open_journal(const char *path)
+{
+	journal_close(&sink.fields);
+	if (path != NULL && !journal_open(&sink.fields, path))
+		log_warn(NULL, "no fields in the journal: %s", strerror(errno));
+}
+
+bool
+log_has_fields(void)
+{
+	return sink.journal && sink.fields.fd >= 0;
+}
+
+bool
+log_fields(struct span fields)
+{
+	int saved = errno;
+	bool ok = journal_send(&sink.fields, fields);
+
+	errno = saved;
+	return ok;
 }
 
 bool

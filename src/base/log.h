@@ -10,6 +10,12 @@
  * Goes to standard error: with "<N>" priority prefixes when that is the
  * journal, else with a UTC time stamp. The sink is the one piece of global
  * state in the program.
+ *
+ *	text	2026-01-01T00:00:00.000Z warn WHO: TEXT
+ *	logfmt	time=2026-01-01T00:00:00.000Z level=warn who="WHO" msg="TEXT"
+ *	json	{"time":"...","level":"warn","who":"WHO","msg":"TEXT"}
+ *
+ * The latter two have \u00NN where the first has \xNN.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -17,7 +23,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/span.h"
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
+
+enum { LOG_ACCESS_MAX = 2048 };	/* octets of an access line */
 
 /* A place that may be reached by remote input keeps one of these, static: the
  * first line of a kind is printed, then a count once a minute. */
@@ -30,6 +42,27 @@ extern enum log_level log_level;
 
 /* Where lines go: FD stays open until another is set. */
 void log_open(int fd, enum log_level level);
+
+/* How lines look from now on; text at first. */
+void log_set_format(enum log_format f);
+enum log_format log_get_format(void);
+
+/* Where entries with fields go while lines go to the journal: the socket PATH;
+ * NULL: nowhere, as at first. */
+void log_open_journal(const char *path);
+
+/* Whether there is use for fields. */
+bool log_has_fields(void);
+
+/* Sends an entry to the journal (base/journal.h); false when it is not taken,
+ * and a line should say what it says. */
+bool log_fields(struct span fields);
+
+/* Writes LINE, at most LOG_ACCESS_MAX octets, with the time in front and
+ * "access" for a level, whatever the level of the log. LINE is in the log's
+ * format, printable and without a newline: words; or pairs of logfmt; or
+ * members of JSON, without braces. */
+void log_access(struct span line);
 
 /* The word for a level, as in the configuration. */
 const char *log_level_name(enum log_level l);

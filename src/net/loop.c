@@ -43,6 +43,7 @@ struct loop {
 	struct event alarm;
 	uint64_t armed;		/* when the alarm goes off, or TIMER_NEVER */
 	uint64_t now;		/* this turn's time; 0: not read yet */
+	uint64_t us;		/* likewise, or of a turn before */
 	bool running;
 	bool stopping;
 	struct timers timers;
@@ -169,9 +170,17 @@ loop_now(struct loop *l)
 {
 	if (!l->running)
 		return clock_ms();
-	if (l->now == 0)
-		l->now = clock_ms();
+	if (l->now == 0) {
+		l->us = clock_us();
+		l->now = l->us / 1000;
+	}
 	return l->now;
+}
+
+const uint64_t *
+loop_us(const struct loop *l)
+{
+	return &l->us;
 }
 
 bool

@@ -33,6 +33,10 @@ struct event_base *loop_base(struct loop *l);
 /* This turn's time in monotonic milliseconds. */
 uint64_t loop_now(struct loop *l);
 
+/* The same in microseconds, as loop_now() has last read it: for differences in
+ * what operators see. Valid as long as L. */
+const uint64_t *loop_us(const struct loop *l);
+
 /* Calls FN from the loop when SIGNO arrives. False when it cannot be had. */
 bool loop_signal(struct loop *l, int signo, loop_signal_fn fn, void *user);
 

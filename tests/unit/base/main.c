@@ -7,6 +7,7 @@ static Suite *(*const suites[])(void) = {
 	arena_suite,
 	buf_suite,
 	clock_suite,
+	journal_suite,
 	list_suite,
 	log_suite,
 	netlist_suite,

@@ -34,6 +34,18 @@ START_TEST(milliseconds)
 }
 END_TEST
 
+START_TEST(microseconds)
+{
+	uint64_t before = clock_ms(), us = clock_us(), after = clock_ms();
+
+	ck_assert_uint_ge(us / 1000, before);
+	ck_assert_uint_le(us / 1000, after);
+	while (clock_us() / 1000 <= after)
+		us = clock_us();
+	ck_assert_uint_gt(us / 1000 + 2, after);
+}
+END_TEST
+
 START_TEST(wall)
 {
 	uint64_t before = (uint64_t)time(NULL);
@@ -54,6 +66,7 @@ clock_suite(void)
 
 	tcase_add_test(tc, monotonic);
 	tcase_add_test(tc, milliseconds);
+	tcase_add_test(tc, microseconds);
 	tcase_add_test(tc, wall);
 	suite_add_tcase(s, tc);
 	return s;

@@ -30,6 +30,8 @@ static void
 teardown(void)
 {
 	log_open(STDERR_FILENO, LOG_INFO);
+	log_set_format(LOG_TEXT);
+	log_open_journal(NULL);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -297,6 +299,129 @@ START_TEST(limited)
 }
 END_TEST
 
+/* Behind the time stamp. */
+static const char *
+stamped(const char *before)
+{
+	size_t n = strlen(before);
+
+	output();
+	ck_assert_int_eq(strncmp(got, before, n), 0);
+	ck_assert_uint_gt(strlen(got), n + 24);
+	ck_assert_int_eq(got[n + 10], 'T');
+	ck_assert_int_eq(got[n + 23], 'Z');
+	return got + n + 24;
+}
+
+START_TEST(logfmt)
+{
+	log_set_format(LOG_LOGFMT);
+	ck_assert_int_eq(log_get_format(), LOG_LOGFMT);
+	log_warn("client 192.0.2.1:5683", "a=\"b\" \\ \n\xff");
+	ck_assert_str_eq(stamped("time="),
+	    " level=warn who=\"client 192.0.2.1:5683\" "
+	    "msg=\"a=\\\"b\\\" \\\\ \\u000a\\u00ff\"\n");
+	log_error(NULL, "a");
+	ck_assert_str_eq(stamped("time="), " level=error msg=\"a\"\n");
+	be_journal(0);
+	log_error("w", "a");
+	ck_assert_str_eq(output(), "<3>who=\"w\" msg=\"a\"\n");
+}
+END_TEST
+
+START_TEST(json)
+{
+	log_set_format(LOG_JSON);
+	log_warn("w", "a=\"b\" \\ \n\xff");
+	ck_assert_str_eq(stamped("{\"time\":\""),
+	    "\",\"level\":\"warn\",\"who\":\"w\","
+	    "\"msg\":\"a=\\\"b\\\" \\\\ \\u000a\\u00ff\"}\n");
+	be_journal(0);
+	log_error(NULL, "a");
+	ck_assert_str_eq(output(), "<3>{\"msg\":\"a\"}\n");
+}
+END_TEST
+
+/* However long, whatever is cut: it stays what it is. */
+START_TEST(json_cut)
+{
+	static char text[3000], who[3000];
+
+	be_journal(0);
+	log_set_format(LOG_JSON);
+	for (size_t n = 900; n < sizeof(text); n += n < 1050 ? 1 : 300) {
+		memset(text, n % 2 == 0 ? 'x' : '"', n);
+		memset(who, n % 3 == 0 ? 1 : '\\', n);
+		text[n] = who[n] = '\0';
+		log_warn(NULL, "%s", text);
+		ck_assert_uint_le(strlen(output()), 1024);
+		ck_assert_str_eq(got + strlen(got) - 3, "\"}\n");
+		log_warn(who, "%s", text);
+		ck_assert_uint_le(strlen(output()), 1024);
+		ck_assert_str_eq(got + strlen(got) - 6, "...\"}\n");
+		ck_assert_ptr_nonnull(strstr(got, "\",\"msg\":\""));
+		/* No half escape in front of the end. */
+		ck_assert_int_eq(got[strlen(got) - 7],
+		    n % 2 == 0 ? 'x' : '"');
+		if (n % 2 == 1)
+			ck_assert_int_eq(got[strlen(got) - 8], '\\');
+	}
+}
+END_TEST
+
+/* Whatever the level is: it has a switch of its own. */
+START_TEST(access_lines)
+{
+	log_open(ends[1], LOG_ERROR);
+	log_access(SPAN_LIT("public - CON"));
+	ck_assert_str_eq(stamped(""), " access public - CON\n");
+	log_set_format(LOG_LOGFMT);
+	log_access(SPAN_LIT("listener=public"));
+	ck_assert_str_eq(stamped("time="), " level=access listener=public\n");
+	log_set_format(LOG_JSON);
+	log_access(SPAN_LIT("\"listener\":\"public\""));
+	ck_assert_str_eq(stamped("{\"time\":\""),
+	    "\",\"level\":\"access\",\"listener\":\"public\"}\n");
+	be_journal(0);
+	log_access(SPAN_LIT("\"listener\":\"public\""));
+	ck_assert_str_eq(output(), "<6>{\"listener\":\"public\"}\n");
+}
+END_TEST
+
+START_TEST(longest_access_line)
+{
+	static uint8_t line[LOG_ACCESS_MAX];
+
+	memset(line, 'x', sizeof(line));
+	for (int f = LOG_TEXT; f <= LOG_JSON; f++) {
+		size_t n;
+
+		log_set_format((enum log_format)f);
+		log_access(span_make(line, sizeof(line)));
+		n = strlen(output());
+		ck_assert_uint_gt(n, sizeof(line));
+		ck_assert_int_eq(got[n - 1], '\n');
+		ck_assert_ptr_null(strstr(got, "..."));
+	}
+}
+END_TEST
+
+/* Fields are for a journal that is there. */
+START_TEST(fields)
+{
+	ck_assert(!log_has_fields());
+	log_open_journal("/nowhere/socket");
+	ck_assert(!log_has_fields());
+	be_journal(0);
+	ck_assert(log_has_fields());
+	errno = EXDEV;
+	ck_assert(!log_fields(SPAN_LIT("MESSAGE=a\n")));
+	ck_assert_int_eq(errno, EXDEV);
+	log_open_journal(NULL);
+	ck_assert(!log_has_fields());
+}
+END_TEST
+
 Suite *
 log_suite(void)
 {
@@ -315,6 +440,12 @@ log_suite(void)
 	tcase_add_test(tc, reader_gone);
 	tcase_add_test(tc, full_disk);
 	tcase_add_test(tc, limited);
+	tcase_add_test(tc, logfmt);
+	tcase_add_test(tc, json);
+	tcase_add_test(tc, json_cut);
+	tcase_add_test(tc, access_lines);
+	tcase_add_test(tc, longest_access_line);
+	tcase_add_test(tc, fields);
 	suite_add_tcase(s, tc);
 	return s;
 }

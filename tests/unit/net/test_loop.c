@@ -168,6 +168,7 @@ static void
 compare_time(void *user, uint64_t now)
 {
 	ck_assert_uint_eq(*(uint64_t *)user, now);
+	ck_assert_uint_eq(*loop_us(fx.loop) / 1000, now);
 }
 
 START_TEST(now_stands_still_in_a_turn)
