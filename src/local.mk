@@ -77,6 +77,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/harvest.c src/proxy/harvest.h \
 	src/proxy/limit.c src/proxy/limit.h \
 	src/proxy/links.c src/proxy/links.h \
+	src/proxy/logline.c src/proxy/logline.h \
 	src/proxy/local.c src/proxy/local.h \
 	src/proxy/proxy.c src/proxy/proxy.h \
 	src/proxy/notified.c \
@@ -86,6 +87,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/observers.c \
 	src/proxy/publish.c src/proxy/publish.h \
 	src/proxy/redirect.c src/proxy/redirect.h \
+	src/proxy/repeat.c src/proxy/repeat.h \
 	src/proxy/reply.h \
 	src/proxy/request.c src/proxy/request.h \
 	src/proxy/respond.c \
@@ -94,6 +96,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/serve.c \
 	src/proxy/share.c src/proxy/share.h \
 	src/proxy/self.c src/proxy/self.h \
+	src/proxy/trail.c src/proxy/trail.h \
 	src/proxy/transfer.c src/proxy/transfer.h \
 	src/proxy/upload.c src/proxy/upload.h \
 	src/proxy/upstream.h

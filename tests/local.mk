@@ -136,9 +136,11 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_notified.c \
 	tests/unit/proxy/test_observation.c \
 	tests/unit/proxy/test_observe.c \
+	tests/unit/proxy/test_logline.c \
 	tests/unit/proxy/test_proxy.c \
 	tests/unit/proxy/test_publish.c \
 	tests/unit/proxy/test_redirect.c \
+	tests/unit/proxy/test_repeat.c \
 	tests/unit/proxy/test_request.c \
 	tests/unit/proxy/test_respond.c \
 	tests/unit/proxy/test_rewrite.c \
@@ -147,6 +149,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_self.c \
 	tests/unit/proxy/test_serve.c \
 	tests/unit/proxy/test_share.c \
+	tests/unit/proxy/test_trail.c \
 	tests/unit/proxy/test_transfer.c \
 	tests/unit/proxy/test_upload.c \
 	tests/unit/proxy/test_upload_bounds.c \
@@ -351,6 +354,7 @@ soak: tests/replay/soak$(EXEEXT) tests/replay/observers$(EXEEXT)
 .PHONY: soak
 
 scenarios = \
+	tests/replay/access.rp \
 	tests/replay/backoff.rp \
 	tests/replay/block1.rp \
 	tests/replay/block2.rp \
@@ -391,6 +395,7 @@ EXTRA_DIST += $(scenarios)
 # The program against other implementations, and its unit files.
 
 system_tests = \
+	tests/system/test_access.py \
 	tests/system/test_addresses.py \
 	tests/system/test_blocks.py \
 	tests/system/test_blocks_random.py \

@@ -218,7 +218,8 @@ make_room(struct loaded *l)
 		const struct section *s = d->v[i];
 
 		if (s->type->id == SECTION_LISTEN)
-			c->listen[s->index].name = s->name;
+			c->listen[s->index].name =
+			    c->listen[s->index].access.name = s->name;
 		else if (s->type->id == SECTION_ROUTE)
 			c->rules.v[s->index].name = s->name;
 	}

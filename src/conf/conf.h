@@ -58,6 +58,8 @@ struct conf {
 	/* [log] */
 	enum log_level log_level;
 	const char *log_target;		/* NULL: standard error */
+	enum log_format log_format;
+	struct trail_conf log_access;	/* what of it is configured */
 	/* [dns] */
 	struct dns_conf dns;
 };

@@ -236,8 +236,11 @@ static const struct schema_key keys[] = {
 		.def = "info", .help = "error, warn, info or debug" },
 	{ SECTION_LOG, "target", &value_log_target, IN(conf, log_target),
 		.def = "stderr", .help = "stderr, or a path" },
-	LATER(SECTION_LOG, "access", "errors", "which requests are logged"),
-	LATER(SECTION_LOG, "format", "text", "text, logfmt or json"),
+	{ SECTION_LOG, "access", &value_log_access, IN(conf, log_access),
+		.def = "errors",
+		.help = "requests with a line: off, errors, all or 1/N" },
+	{ SECTION_LOG, "format", &value_log_format, IN(conf, log_format),
+		.def = "text", .help = "text, logfmt or json" },
 
 	/* [dns] */
 	{ SECTION_DNS, "servers", &value_dns_server,

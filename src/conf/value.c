@@ -200,6 +200,46 @@ read_log_target(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+static const char *const accesses[] = { "off", "errors", "all", NULL };
+
+/* One of so many: "1/100". */
+static const char *
+read_log_access(const struct value_at *at, struct span word, void *out)
+{
+	struct trail_conf *p = out;
+	int i = word_index(accesses, word);
+	uint64_t n;
+
+	(void)at;
+	*p = (struct trail_conf){ .which = TRAIL_ALL, .one_of = 1 };
+	if (i >= 0) {
+		p->which = (enum trail_which)i;
+		return NULL;
+	}
+	if (word.n < 3 || memcmp(word.p, "1/", 2) != 0 ||
+	    !parse_u64(span_make(word.p + 2, word.n - 2), &n))
+		return value_not;
+	if (n == 0 || n > UINT32_MAX)
+		return "is not between 1/1 and 1/4294967295";
+	p->one_of = (uint32_t)n;
+	return NULL;
+}
+
+static const char *const formats[] = { "text", "logfmt", "json", NULL };
+
+static const char *
+read_log_format(const struct value_at *at, struct span word, void *out)
+{
+	enum log_format *p = out;
+	int i = word_index(formats, word);
+
+	(void)at;
+	if (i < 0)
+		return value_not;
+	*p = (enum log_format)i;
+	return NULL;
+}
+
 static const char *const nstarts[] = { "auto", NULL };
 
 static const char *const confirmables[] = { "as-client", "always", "never",
@@ -394,6 +434,11 @@ const struct value_type
 	.words = levels, .example = "error, warn, info or debug" },
     value_log_target = { .noun = "a log target", .read = read_log_target,
 	.example = "for example stderr, /var/log/coaproxy.log" },
+    value_log_access = { .noun = "a choice of requests",
+	.read = read_log_access, .words = accesses,
+	.example = "off, errors, all, or for example 1/100" },
+    value_log_format = { .noun = "a log format", .read = read_log_format,
+	.words = formats, .example = "text, logfmt or json" },
     value_confirmable = { .noun = "a way to send requests",
 	.read = read_confirmable, .words = confirmables,
 	.example = "as-client, always or never" },

@@ -44,7 +44,8 @@ struct value_type {
 /* Scalars (value.c). */
 extern const struct value_type value_bool, value_count, value_size,
     value_block_size, value_duration, value_seconds, value_factor, value_name,
-    value_methods, value_level, value_log_target, value_confirmable, value_as,
+    value_methods, value_level, value_log_target, value_log_access,
+    value_log_format, value_confirmable, value_as,
     value_links, value_send_host, value_reply, value_rate, value_nstart,
     value_include, value_amplification;
 

@@ -12,12 +12,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/journal.h"
 #include "base/xalloc.h"
 #include "conf/conf.h"
 #include "main/args.h"
 #include "main/explain.h"
 #include "main/sd.h"
 #include "net/udp.h"
+#include "proxy/logline.h"
 #include "server/server.h"
 #include "upstream/client.h"
 
@@ -104,7 +106,10 @@ build_proxy(struct daemon *d)
 		.block = c->block,
 		.observe = c->observe,
 		.exchange_lifetime = c->message.exchange_lifetime,
+		.trail = c->log_access,
 	};
+	d->proxy_conf.trail.write = logline_write;
+	d->proxy_conf.trail.now_us = loop_us(d->loop);
 	d->proxy = proxy_new(&d->proxy_conf, &d->self, loop_timers(d->loop),
 	    &d->rnd);
 	return d->proxy != NULL;
@@ -408,7 +413,9 @@ open_log(const struct args *a, const struct conf *c)
 		    c->log_target, strerror(errno));
 		return false;
 	}
+	log_set_format(c->log_format);
 	log_open(fd, (enum log_level)level);
+	log_open_journal(JOURNAL_SOCKET);
 	return true;
 }
 

@@ -69,6 +69,8 @@ answer(struct proxy *p, struct request *r, const struct reply *reply)
 	/* What nobody wants to hear needs no proof of who hears it. */
 	if (r->stranger && !is_unwanted(r, reply->code))
 		reply = guard_reply(p, r, reply);
+	if (r->logs)
+		trail_end(p, r, reply);
 	if (is_unwanted(r, reply->code)) {
 		p->stats.suppressed++;
 		r->front->suppress(r, p->now);
@@ -121,6 +123,8 @@ answer_full(struct proxy *p, struct request *r)
 enum verdict
 answer_none(struct proxy *p, struct request *r)
 {
+	if (r->logs)
+		trail_end(p, r, NULL);
 	r->front->drop(r, p->now);
 	request_finish(p, r);
 	return REPLIED;

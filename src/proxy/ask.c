@@ -121,6 +121,8 @@ fetch_new(struct proxy *p, const struct route *route)
 	f->proxy = p;
 	timer_init(&f->deadline, deadline_fire);
 	f->route = *route;
+	f->server.family = 0;
+	f->validated = false;
 	f->client = 0;
 	f->hop_added = f->silent = f->kept = f->relay = false;
 	f->registers = f->collects = f->acked = false;
@@ -284,6 +286,7 @@ ask_origin(struct proxy *p, struct request *r, struct fetch *f)
 		return send_fetch(p, r, f);
 	fetch_free(p, f);
 	p->stats.held_back++;
+	r->hit = true;
 	return answer(p, r, &reply);
 }
 

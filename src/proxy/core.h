@@ -16,6 +16,7 @@
 #include "proxy/redirect.h"
 #include "proxy/rewrite.h"
 #include "proxy/share.h"
+#include "proxy/trail.h"
 #include "proxy/upload.h"
 #include "proxy/request.h"
 
@@ -73,6 +74,7 @@ struct proxy {
 	uint32_t seq;		/* the last Observe value, not cut to 24 bits */
 	struct siphash_key rnd_key;	/* when to renew */
 	struct siphash_key etag_key;	/* of our own resources */
+	struct trail trail;
 	struct links *links;		/* NULL: no rule wants any */
 	bool draining;
 	uint64_t now;			/* of the call being served */
@@ -89,6 +91,7 @@ struct proxy {
 	uint8_t guarded_opts[OPTS_MAX];
 	struct reply guarded;
 	struct told told[16];
+	uint8_t uri[1280];	/* of a line in the access log */
 };
 
 /* ---- assemble.c: bodies from clients ---- */

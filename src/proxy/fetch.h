@@ -44,6 +44,8 @@ struct fetch {
 	struct proxy *proxy;
 	struct timer deadline;	/* of one with ops */
 	struct route route;
+	struct addr server;	/* where it was sent to last; family 0: nowhere */
+	bool validated;		/* what is stored is still good, it turned out */
 	uint64_t client;	/* for whom: tells clients apart */
 	uint64_t asked;		/* when its last request was sent, ms */
 	/* The request to send: valid until ops->send() returns, or, when it

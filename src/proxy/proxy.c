@@ -242,6 +242,8 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->unwanted = coap_unwanted(in->msg);
 	r->spare = spare;
 	r->own_echo = r->stranger = r->ahead = false;
+	r->logs = r->hit = false;
+	r->kept = NULL;
 	r->alone = r->joined = false;
 	r->observes = r->crowded = r->later = r->again = false;
 	r->observer = NULL;
@@ -263,6 +265,8 @@ proxy_handle(struct proxy *p, const struct inbound *in, uint64_t now)
 
 	p->now = now;
 	p->stats.requests++;
+	if (p->conf->trail.which != TRAIL_OFF)
+		trail_begin(p, r);
 	for (size_t i = 0; i < NSTAGES; i++)
 		if (stages[i].run(p, r) != NEXT)
 			return;
@@ -304,15 +308,19 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 		goto err4;
 	if (!assemble_start(p, rnd))
 		goto err5;
+	if (!trail_start(p, rnd))
+		goto err6;
 	if (wants_links(conf->rules)) {
 		p->links = links_new(p);
 		if (p->links == NULL)
-			goto err6;
+			goto err7;
 	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
+err7:
+	trail_stop(p);
 err6:
 	assemble_stop(p);
 err5:
@@ -361,6 +369,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	trail_stop(p);
 	assemble_stop(p);
 	share_stop(p);
 	guard_fini(p);

@@ -30,6 +30,25 @@ struct observe_conf {
 	uint64_t linger_ms;	/* an observation without observers */
 };
 
+/* Which requests get a line in the access log (proxy/logline.h). */
+enum trail_which {
+	TRAIL_OFF,
+	TRAIL_ERRORS,		/* answered with 4.xx or 5.xx, repeats limited */
+	TRAIL_ALL,		/* all, or one of so many */
+};
+
+struct logline;
+
+struct trail_conf {
+	enum trail_which which;
+	uint32_t one_of;	/* TRAIL_ALL: 1 or more */
+	/* The line, borrowed. */
+	void (*write)(void *user, const struct logline *l);
+	void *user;
+	/* The time of the call being served; NULL: milliseconds will do. */
+	const uint64_t *now_us;
+};
+
 /* Borrowed for the proxy's life. */
 struct proxy_conf {
 	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
@@ -44,6 +63,7 @@ struct proxy_conf {
 	uint64_t exchange_lifetime;	/* ms */
 	size_t max_clients;	/* with a rate limit to watch, and confirmed
 				 * ones */
+	struct trail_conf trail;
 };
 
 struct proxy_stats {
@@ -55,6 +75,8 @@ struct proxy_stats {
 	uint64_t fetches;
 	uint64_t relayed;	/* responses of origins passed on */
 	uint64_t suppressed;	/* answers their clients did not want */
+	uint64_t logged;	/* lines in the access log, */
+	uint64_t unlogged;	/* and errors like others before them */
 	uint64_t bad_responses;
 	uint64_t timeouts;
 	uint64_t unreachable;

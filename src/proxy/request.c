@@ -3,6 +3,8 @@
  */
 #include "proxy/request.h"
 
+#include "proxy/trail.h"
+
 /* Who asked, and where: an inbound of R's own. */
 static bool
 keep_inbound(struct request *r)
@@ -35,6 +37,8 @@ request_keep(struct request *r, enum request_keep what)
 		    (r->body != NULL ||
 			arena_dup(a, r->msg.payload, &r->msg.payload)) &&
 		    route_keep(&r->route, a);
+	if (r->logs)
+		trail_keep(r);
 	/* No view into the datagram may survive. */
 	r->in = NULL;
 	r->msg.opts = r->msg.payload = SPAN_LIT("");

@@ -17,6 +17,7 @@
 #include "proxy/route.h"
 
 struct fetch;
+struct trail_kept;
 struct observer;
 
 /* What the request asks of us, by RFC 7252 5.7. */
@@ -78,6 +79,11 @@ struct request {
 	uint32_t budget;		/* octets that may go back, headers of
 					 * lower layers included (ATK-02) */
 	uint8_t echo[ECHO_LEN];		/* the value for it */
+	/* For the access log (trail.c). */
+	bool logs;			/* a line may be written, */
+	bool hit;			/* it was answered from the store */
+	uint64_t began_us;
+	struct trail_kept *kept;
 	struct arena arena;
 };
 

@@ -117,6 +117,7 @@ enum amplification {
 
 /* Who may use a listener, and how often. */
 struct access {
+	const char *name;	/* of the listener; "": none */
 	struct netlist allow_from, deny_from;
 	struct rate rate;	/* per client */
 	enum amplification amplification;

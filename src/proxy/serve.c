@@ -175,6 +175,7 @@ serve_entry(struct proxy *p, struct request *r, struct cache_entry *e)
 {
 	enum verdict v;
 
+	r->hit = r->fetch == NULL;
 	cache_hold(e);
 	v = serve_held(p, r, e);
 	cache_release(&p->cache, e);

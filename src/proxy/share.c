@@ -602,6 +602,7 @@ settle_valid(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	else if (f->state == SHARE_OLD)
 		cache_outdate(*e);
 	p->stats.validated++;
+	f->validated = true;
 	return f->state == SHARE_OLD || cache_fresh(*e, p->now) ?
 	    SHARE_ALL : SHARE_FIRST;
 }
@@ -701,6 +702,7 @@ share_note(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 
 	if (m->code == COAP_203) {
 		e = note_valid(p, m, have != NULL ? have : f->stale);
+		f->validated = e != NULL;
 	} else {
 		e = note_shared(p, f, m);
 		if (e != NULL)

@@ -303,6 +303,7 @@ static bool
 call_go(struct client *c, struct call *call, struct dest *d,
     enum fetch_fail *why, uint64_t now)
 {
+	call->fetch->server = d->addr;
 	d->flow.nstart = call->fetch->route.nstart;
 	if (d->flow.waiting == 0 && flow_open(&d->flow, now))
 		return call_start(c, call, d, why, now);

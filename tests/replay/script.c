@@ -268,6 +268,8 @@ step_count(struct script *s, struct span line)
 		{ "full", p->full },
 		{ "local", p->local },
 		{ "held-back", p->held_back },
+		{ "logged", p->logged },
+		{ "unlogged", p->unlogged },
 		{ "too-large", p->too_large },
 		{ "hits", p->hits },
 		{ "misses", p->misses },
@@ -304,6 +306,23 @@ step_count(struct script *s, struct span line)
 	return script_fail(s, "no such counter");
 }
 
+static bool
+step_log(struct script *s, struct span line)
+{
+	struct logged *l = world_logged(&s->world);
+	bool ok;
+
+	while (line.n > 0 && line.p[0] == ' ')
+		line = span_make(line.p + 1, line.n - 1);
+	if (l == NULL)
+		return script_fail(s, "no line was written");
+	ok = span_eq(span_make(l->text, l->n), line);
+	if (!ok)
+		script_fail(s, "it is: %.*s", (int)l->n, l->text);
+	free(l);
+	return ok;
+}
+
 static const struct verb {
 	const char *name;
 	bool (*run)(struct script *, struct span);
@@ -316,6 +335,7 @@ static const struct verb {
 	{ "unfinished", step_unfinished },
 	{ "nothing", step_nothing },
 	{ "count", step_count },
+	{ "log", step_log },
 };
 
 /* ---- steps about an endpoint ---- */
@@ -445,6 +465,8 @@ script_end(struct script *s)
 	for (size_t i = 0; i < s->nends; i++)
 		if (!only_copies(&s->ends[i]))
 			return script_nothing(s, &s->ends[i], SPAN_LIT(""));
+	if (!list_empty(&s->world.lines))
+		return step_log(s, SPAN_LIT(""));
 	return world_idle(&s->world) ||
 	    script_fail(s, "%s", s->world.why);
 }

@@ -38,14 +38,17 @@
  *				for $i; variables that are new in them are
  *				forgotten each time
  *	count NAME N		a counter has this value
+ *	log LINE		the access log has this line next; [log] access
+ *				must be written in the configuration
  *
  * What a message does not say: a request received may have any token; a
  * response has that of the last request sent or received; an ACK or RST the
  * Message ID of the last message; another message sent a new one.
  *
  * At the end nothing may be left over: no datagram nobody expected, but copies
- * of earlier ones, and after 600 s no memory. With "unfinished" only what has
- * arrived by then counts, and the proxy is taken down as it is.
+ * of earlier ones, no line in the access log, and after 600 s no memory. With
+ * "unfinished" only what has arrived by then counts, and the proxy is taken down
+ * as it is.
  */
 #ifndef TESTS_REPLAY_SCRIPT_H
 #define TESTS_REPLAY_SCRIPT_H

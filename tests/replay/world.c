@@ -8,6 +8,7 @@
 
 #include "base/xalloc.h"
 #include "proxy/core.h"
+#include "proxy/logline.h"
 #include "world_net.h"
 
 enum {
@@ -54,6 +55,22 @@ build_self(struct world *w)
 		addr_parse_ip(&w->self.host[i], span_str(host_addrs[i]), false);
 }
 
+static void
+log_cb(void *user, const struct logline *l)
+{
+	struct world *w = user;
+	uint8_t text[LOG_ACCESS_MAX];
+	struct writer out = writer_make(text, sizeof(text));
+	struct logged *line;
+
+	logline_put(&out, w->conf->log_format, l);
+	line = xcalloc(1, sizeof(*line) + writer_len(&out));
+	line->n = writer_len(&out);
+	memcpy(line->text, text, line->n);
+	list_init(&line->link);
+	list_add_tail(&w->lines, &line->link);
+}
+
 static bool
 build_proxy(struct world *w)
 {
@@ -78,6 +95,10 @@ build_proxy(struct world *w)
 		.observe = c->observe,
 		.exchange_lifetime = c->message.exchange_lifetime,
 	};
+	if (w->logs)
+		w->proxy_conf.trail = c->log_access;
+	w->proxy_conf.trail.write = log_cb;
+	w->proxy_conf.trail.user = w;
 	if (!w->caches)
 		w->proxy_conf.cache.size = 0;
 	w->proxy = proxy_new(&w->proxy_conf, &w->self, &w->timers, &w->rnd);
@@ -130,6 +151,7 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	list_init(&w->socks);
 	list_init(&w->out);
 	list_init(&w->hosts);
+	list_init(&w->lines);
 	w->net.ops = &world_net_ops;
 	w->resolver.ops = &world_resolver_ops;
 	timers_init(&w->timers, w->now);
@@ -141,6 +163,7 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	w->strangers = strstr(text, "amplification") != NULL;
 	/* Most scenarios look at what reaches the origin. */
 	w->caches = strstr(text, "[cache]") != NULL;
+	w->logs = strstr(text, "access = ") != NULL;
 	/* ... and not at what becomes of an Observe. */
 	if (strstr(text, "[observe]") == NULL) {
 		w->conf->message.max_observers = 0;
@@ -162,6 +185,7 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 void
 world_fini(struct world *w)
 {
+	struct logged *line;
 	struct packet *p;
 
 	proxy_free(w->proxy);
@@ -169,12 +193,26 @@ world_fini(struct world *w)
 	client_free(w->client);
 	while ((p = world_take(w)) != NULL)
 		free(p);
+	while ((line = world_logged(w)) != NULL)
+		free(line);
 	world_free_names(w);
 	free(w->names);
 	free(w->access);
 	self_fini(&w->self);
 	buf_pool_free(w->bufs);
 	conf_free(w->conf);
+}
+
+struct logged *
+world_logged(struct world *w)
+{
+	struct logged *line;
+
+	if (list_empty(&w->lines))
+		return NULL;
+	line = CONTAINER_OF(w->lines.next, struct logged, link);
+	list_del(&line->link);
+	return line;
 }
 
 bool

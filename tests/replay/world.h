@@ -25,6 +25,13 @@ struct packet {
 	uint8_t octets[];
 };
 
+/* A line of the access log. */
+struct logged {
+	struct list link;
+	size_t n;
+	char text[];
+};
+
 /* What the made-up resolver says of a name. */
 enum world_name {
 	WORLD_NAME_OK,		/* its addresses, when asked */
@@ -43,6 +50,7 @@ struct world {
 	struct access *access;
 	bool strangers;		/* amplification as configured, not off */
 	bool caches;		/* likewise the cache */
+	bool logs;		/* likewise the access log */
 	struct self self;
 	struct proxy_conf proxy_conf;
 	struct client_conf client_conf;
@@ -54,6 +62,7 @@ struct world {
 	struct list socks;
 	struct list out;	/* struct packet, in the order sent */
 	struct list hosts;	/* names */
+	struct list lines;	/* struct logged, in order */
 	uint16_t next_port;
 	uint64_t turns;		/* of the loop, so far */
 	char why[1024];		/* what is wrong, after a failure */
@@ -86,6 +95,9 @@ void world_stop(struct world *w, uint64_t ms);
 
 /* The next datagram the proxy has sent, or NULL; to be freed with free(). */
 struct packet *world_take(struct world *w);
+
+/* The next line of the access log, or NULL; to be freed with free(). */
+struct logged *world_logged(struct world *w);
 
 /* Whether the proxy holds nothing any more; else W->why says what. */
 bool world_idle(struct world *w);

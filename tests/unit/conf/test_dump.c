@@ -181,6 +181,8 @@ START_TEST(test_text)
 	    "[log]\n"
 	    "level = info\n"
 	    "target = stderr\n"
+	    "access = errors\n"
+	    "format = text\n"
 	    "\n"
 	    "[dns]\n"
 	    "servers =\n"

@@ -217,6 +217,15 @@ START_TEST(test_refused)
 			"'maybe' is not yes or no; expected yes or no" },
 		{ "[log]\nlevel = inof", "2:9: error: 'inof' is not a log "
 			"level; did you mean 'info'?" },
+		{ "[log]\naccess = 1/0", "2:10: error: '1/0' is not between "
+			"1/1 and 1/4294967295" },
+		{ "[log]\naccess = 2/3", "2:10: error: '2/3' is not a choice "
+			"of requests; expected off, errors, all, or for "
+			"example 1/100" },
+		{ "[log]\naccess = error", "2:10: error: 'error' is not a "
+			"choice of requests; did you mean 'errors'?" },
+		{ "[log]\nformat = xml", "2:10: error: 'xml' is not a log "
+			"format; expected text, logfmt or json" },
 		{ "[origin]\nconfirmable = allways", "2:15: error: 'allways' "
 			"is not a way to send requests; did you mean "
 			"'always'?" },
@@ -288,6 +297,45 @@ START_TEST(test_lists)
 			ck_assert_uint_gt(l.c->forward.deny_to.n, t[i].n);
 		teardown();
 	}
+}
+END_TEST
+
+START_TEST(test_access_log)
+{
+	static const struct {
+		const char *text;
+		enum trail_which which;
+		uint32_t one_of;
+	} t[] = {
+		{ "off", TRAIL_OFF, 1 },
+		{ "errors", TRAIL_ERRORS, 1 },
+		{ "all", TRAIL_ALL, 1 },
+		{ "1/1", TRAIL_ALL, 1 },
+		{ "1/100", TRAIL_ALL, 100 },
+		{ "1/4294967295", TRAIL_ALL, UINT32_MAX },
+	};
+	static const char *const formats[] = { "text", "logfmt", "json" };
+	char text[128];
+
+	ck_assert_int_eq(load_fine("[listen a]\n")->log_access.which,
+	    TRAIL_ERRORS);
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		const struct conf *c;
+
+		snprintf(text, sizeof(text), "[log]\naccess = %s\n",
+		    t[i].text);
+		teardown();
+		c = load_fine(text);
+		ck_assert_int_eq(c->log_access.which, t[i].which);
+		ck_assert_uint_eq(c->log_access.one_of, t[i].one_of);
+	}
+	for (unsigned i = 0; i < UNIT_COUNT(formats); i++) {
+		snprintf(text, sizeof(text), "[log]\nformat = %s\n",
+		    formats[i]);
+		teardown();
+		ck_assert_uint_eq(load_fine(text)->log_format, i);
+	}
+	teardown();
 }
 END_TEST
 
@@ -424,6 +472,7 @@ value_suite(void)
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_secret);
 	tcase_add_test(tc, test_lists);
+	tcase_add_test(tc, test_access_log);
 	tcase_add_test(tc, test_rate);
 	tcase_add_test(tc, test_rate_refused);
 	tcase_add_test(tc, test_amplification);

@@ -13,6 +13,7 @@ main(void)
 		respond_suite, proxy_suite, waiting_suite, roles_suite,
 		collect_suite, publish_suite, filter_suite,
 		harvest_suite, links_suite, echo_suite, guard_suite,
+		logline_suite, repeat_suite, trail_suite,
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
 		assemble_suite, downloads_suite, serve_suite,
 		fresh_suite, cache_suite, cache_model_suite, share_suite,
