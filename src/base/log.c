@@ -53,6 +53,8 @@ static struct {
 	bool journal;
 	struct journal fields;
 	bool torn;		/* the last line lacks its end */
+	time_t second;		/* what date says */
+	char date[32];
 	uint64_t lost;
 } sink = { .fd = STDERR_FILENO, .fields = { .fd = -1 } };
 
@@ -137,14 +139,17 @@ put_stamp(struct writer *w)
 {
 	uint64_t ms = clock_wall_ms();
 	time_t now = (time_t)(ms / 1000);
+	unsigned part = (unsigned)(ms % 1000);
+	char text[] = { '.', (char)('0' + part / 100),
+		(char)('0' + part / 10 % 10), (char)('0' + part % 10), 'Z' };
 	struct tm tm;
-	char date[32], text[48];
 
-	if (gmtime_r(&now, &tm) == NULL ||
-	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		return;
-	snprintf(text, sizeof(text), "%s.%03uZ", date, (unsigned)(ms % 1000));
-	put_str(w, text);
+	if (now != sink.second && gmtime_r(&now, &tm) != NULL &&
+	    strftime(sink.date, sizeof(sink.date), "%Y-%m-%dT%H:%M:%S",
+	    &tm) > 0)
+		sink.second = now;
+	put_str(w, sink.date);
+	writer_put(w, text, sizeof(text));
 }
 
 /* Time and level, and what comes before the rest. */

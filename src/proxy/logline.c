@@ -3,9 +3,6 @@
  */
 #include "proxy/logline.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "coap/code.h"
 #include "coap/msg.h"
 #include "coap/pct.h"
@@ -22,10 +19,13 @@ put_str(struct writer *w, const char *s)
 static void
 put_u64(struct writer *w, uint64_t v)
 {
-	char text[24];
+	uint8_t text[20];
+	size_t n = sizeof(text);
 
-	snprintf(text, sizeof(text), "%" PRIu64, v);
-	put_str(w, text);
+	do
+		text[--n] = (uint8_t)('0' + v % 10);
+	while ((v /= 10) > 0);
+	writer_put(w, text + n, sizeof(text) - n);
 }
 
 /* A name of the configuration, which may hold anything; cut to
@@ -179,11 +179,11 @@ put_repeated(struct writer *w, const struct logline *l)
 static bool
 put_token(struct writer *w, const struct logline *l)
 {
-	char hex[3];
+	static const char hex[] = "0123456789abcdef";
 
 	for (size_t i = 0; i < l->token.n && i < 16; i++) {
-		snprintf(hex, sizeof(hex), "%02x", l->token.p[i]);
-		put_str(w, hex);
+		writer_u8(w, (uint8_t)hex[l->token.p[i] >> 4]);
+		writer_u8(w, (uint8_t)hex[l->token.p[i] & 15]);
 	}
 	return l->token.n > 0;
 }
@@ -226,8 +226,6 @@ put_or_dash(struct writer *w, const struct logline *l, put_fn put,
 static void
 put_text(struct writer *w, const struct logline *l)
 {
-	char text[32];
-
 	put_or_dash(w, l, put_listener, " ");
 	put_or_dash(w, l, put_client, " ");
 	put_or_dash(w, l, put_type, " ");
@@ -237,9 +235,10 @@ put_text(struct writer *w, const struct logline *l)
 	put_or_dash(w, l, put_server, " ");
 	put_or_dash(w, l, put_code, " ");
 	put_or_dash(w, l, put_size, "B ");
-	snprintf(text, sizeof(text), "%" PRIu64 ".%ums ", l->us / 1000,
-	    (unsigned)(l->us % 1000 / 100));
-	put_str(w, text);
+	put_u64(w, l->us / 1000);
+	writer_u8(w, '.');
+	put_u64(w, l->us % 1000 / 100);
+	put_str(w, "ms ");
 	put_or_dash(w, l, put_cache, "");
 	if (l->observe != LOGLINE_NO) {
 		put_str(w, " obs=");
