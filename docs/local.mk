@@ -8,4 +8,6 @@ EXTRA_DIST += \
 	docs/decisions/005-deny-to-by-length.md \
 	docs/decisions/006-congestion.md \
 	docs/decisions/007-no-response.md \
-	docs/decisions/008-echo-by-siphash.md
+	docs/decisions/008-echo-by-siphash.md \
+	docs/decisions/009-observations.md \
+	docs/decisions/010-journal.md

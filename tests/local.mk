@@ -419,7 +419,7 @@ system_tests = \
 if HAVE_PYTHON
 TESTS += $(system_tests)
 endif
-TESTS += tests/system/unit-file.sh
+TESTS += tests/system/package.sh tests/system/unit-file.sh
 EXTRA_DIST += $(system_tests) \
 	tests/system/blocks.py \
 	tests/system/coap.py \
@@ -428,6 +428,8 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/node/package.json \
 	tests/system/node/peer.js \
 	tests/system/observers.py \
+	tests/system/package.sh \
+	tests/system/package_run.py \
 	tests/system/programs.py \
 	tests/system/tap.py \
 	tests/system/unit-file.sh \
