@@ -22,7 +22,7 @@
 #include "base/writer.h"
 
 enum {
-	LOGLINE_URI_MAX = 1024,	/* octets of the URI */
+	LOGLINE_URI_MAX = 512,	/* octets of the URI */
 	LOGLINE_NAME_MAX = 128,	/* octets of a name, encoded */
 	LOGLINE_FIELDS_MAX = 4096,	/* octets of all the fields */
 };

@@ -11,7 +11,7 @@
 #include "base/rand.h"
 
 enum {
-	REPEAT_KINDS = 1024,
+	REPEAT_KINDS = 600,	/* ten a second */
 	REPEAT_MS = 60000,
 };
 

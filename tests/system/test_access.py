@@ -110,8 +110,8 @@ def check_line(fields, message, client, origin):
     equal(fields['type'], 'CON' if message.type == CON else 'NON')
     equal(fields['method'], METHODS[message.code])
     segments, queries = path_of(fields['uri'])
-    # More than 1024 octets are cut.
-    if len(fields['uri']) < 1000:
+    # More than 512 octets are cut.
+    if len(fields['uri']) < 500:
         equal(segments, message.values(URI_PATH), 'path')
         equal(queries, message.values(URI_QUERY), 'query')
     equal(fields['route'], 'r%3D%22')
