@@ -402,6 +402,7 @@ system_tests = \
 	tests/system/test_cache.py \
 	tests/system/test_chain.py \
 	tests/system/test_config.py \
+	tests/system/test_docs.py \
 	tests/system/test_echo.py \
 	tests/system/test_forward.py \
 	tests/system/test_interop.py \
