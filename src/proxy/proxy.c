@@ -180,6 +180,7 @@ stage_redirect(struct proxy *p, struct request *r)
 		route_by_rule(r, rule, strip);
 		return NEXT;
 	case REDIRECT_DENIED:
+		r->route.rule = rule;	/* which it was */
 		p->stats.refused++;
 		return answer_error(p, r, COAP_403, "not for this client");
 	case REDIRECT_METHOD:

@@ -175,6 +175,15 @@ observe_of(const struct request *r, const struct coap_msg *m, uint8_t code)
 	    coap_method_safe(m->code) ? LOGLINE_DEREG : LOGLINE_NO;
 }
 
+/* To ask a stranger for a proof is none; under a flood of forged requests these
+ * would leave no room for others. */
+static bool
+is_error(const struct request *r, const struct reply *reply)
+{
+	return reply != NULL && coap_code_class(reply->code) >= 4 &&
+	    !(reply->code == COAP_401 && r->stranger && r->challenge);
+}
+
 /* Whether a line about CODE for R, whose client is L's, is due; counts how many
  * were not. */
 static bool
@@ -218,7 +227,7 @@ trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
 	struct coap_msg m = r->msg;
 	struct logline l = { .listener = "" };
 
-	if (errors && (reply == NULL || coap_code_class(reply->code) < 4))
+	if (errors && !is_error(r, reply))
 		return;
 	if (reply != NULL) {
 		l.code = reply->code;

@@ -87,6 +87,12 @@ do
 	fi
 done
 
+if [ -n "${COAPROXY-}" ] && ! "$COAPROXY" -V | grep -q 'sanitizers no$'
+then
+	echo 'the package is the same without sanitizers'
+	exit 77
+fi
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
