@@ -11,11 +11,13 @@
 
 enum { DEREGISTER = 1 };	/* RFC 7641 2 */
 
-/* What is kept of a request whose datagram is gone. */
+/* What is kept of a request whose datagram is gone. Small: with the token and
+ * 144 octets of options and host it fits what an arena has inside. */
 struct trail_kept {
 	struct addr client;
 	unsigned listener;
-	struct span opts, host;
+	uint16_t nopts, nhost;
+	uint8_t octets[];	/* the options, the name of the host */
 };
 
 bool
@@ -55,16 +57,21 @@ trail_begin(struct proxy *p, struct request *r)
 void
 trail_keep(struct request *r)
 {
-	struct arena *a = &r->arena;
-	struct trail_kept *k = arena_alloc(a, sizeof(*k));
+	struct span opts = r->msg.opts, host = r->route.uri.host.text;
+	struct trail_kept *k;
+	struct writer w;
 
+	k = arena_alloc(&r->arena, sizeof(*k) + opts.n + host.n);
 	if (k == NULL)
 		return;
 	k->client = *r->in->client;
 	k->listener = r->in->listener;
-	if (arena_dup(a, r->msg.opts, &k->opts) &&
-	    arena_dup(a, r->route.uri.host.text, &k->host))
-		r->kept = k;
+	k->nopts = (uint16_t)opts.n;
+	k->nhost = (uint16_t)host.n;
+	w = writer_make(k->octets, opts.n + host.n);
+	writer_span_put(&w, opts);
+	writer_span_put(&w, host);
+	r->kept = k;
 }
 
 /* ---- the URI ---- */
@@ -138,7 +145,7 @@ uri_of(struct proxy *p, const struct request *r, const struct coap_msg *m,
 		return writer_span(&w);
 	}
 	if (r->in == NULL)
-		host.text = k->host;
+		host.text = span_make(k->octets + k->nopts, k->nhost);
 	coap_uri_format(m, uri->scheme, &host, uri->port, (char *)p->uri,
 	    sizeof(p->uri));
 	return span_str((const char *)p->uri);
@@ -239,7 +246,8 @@ trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
 		return;
 	}
 	if (r->in == NULL)
-		m.opts = r->kept != NULL ? r->kept->opts : SPAN_LIT("");
+		m.opts = r->kept == NULL ? SPAN_LIT("") :
+		    span_make(r->kept->octets, r->kept->nopts);
 	l.type = m.type;
 	l.method = m.code;
 	l.token = m.token;

@@ -99,10 +99,11 @@ trap 'rm -rf "$scratch"' EXIT
 # The sources, of a checkout or as they are distributed.
 mkdir "$scratch/src" "$scratch/new"
 cd "$top_srcdir"
-if [ -e .git ]
-then git ls-files -z
-else find . -name '*.[ao]' -prune -o -type f -print0
-fi >"$scratch/files"
+if [ ! -e .git ] || ! git ls-files -z >"$scratch/files" 2>/dev/null
+then
+	find . -name .git -prune -o -name '*.[ao]' -prune -o -type f -print0 \
+	    >"$scratch/files"
+fi
 tar -c --null -T "$scratch/files" | tar -x -C "$scratch/src"
 
 cd "$scratch/src"

@@ -57,6 +57,22 @@ START_TEST(waits)
 }
 END_TEST
 
+/* Nor does one with options as long as that of most. */
+START_TEST(waits_with_options)
+{
+	start(TRAIL_ALL);
+	s.no_memory = true;
+	stand_ask(&s, "CON GET token=0102030405060708 "
+	    "Proxy-Uri=\"coap://name.of.some.length.example/\"+100x\"p\"",
+	    1000);
+	ck_assert(stand_answer(&s, "ACK 2.05 payload=\"x\"", 1000));
+	ck_assert_ptr_nonnull(strstr(last,
+	    " coap://name.of.some.length.example/pppppp"));
+	ck_assert_ptr_nonnull(strstr(last, "pppppp -> forward - 2.05 "));
+	stand_fini(&s);
+}
+END_TEST
+
 /* Without memory a long request is answered, and its line says less. */
 START_TEST(no_memory)
 {
@@ -132,6 +148,7 @@ trail_suite(void)
 	TCase *tc = tcase_create("trail");
 
 	tcase_add_test(tc, waits);
+	tcase_add_test(tc, waits_with_options);
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, long_uri);
 	tcase_add_test(tc, errors_only);
