@@ -7,6 +7,7 @@ src_libbase_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/journal.c src/base/journal.h \
+	src/base/histo.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/netlist.c src/base/netlist.h \
@@ -97,6 +98,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/share.c src/proxy/share.h \
 	src/proxy/self.c src/proxy/self.h \
 	src/proxy/trail.c src/proxy/trail.h \
+	src/proxy/tally.c src/proxy/tally.h \
 	src/proxy/transfer.c src/proxy/transfer.h \
 	src/proxy/upload.c src/proxy/upload.h \
 	src/proxy/upstream.h

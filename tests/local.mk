@@ -39,6 +39,7 @@ tests_unit_base_unit_SOURCES = $(unit_runner) \
 	tests/unit/base/test_buf.c \
 	tests/unit/base/test_clock.c \
 	tests/unit/base/test_journal.c \
+	tests/unit/base/test_histo.c \
 	tests/unit/base/test_list.c \
 	tests/unit/base/test_log.c \
 	tests/unit/base/test_netlist.c \
@@ -150,6 +151,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_serve.c \
 	tests/unit/proxy/test_share.c \
 	tests/unit/proxy/test_trail.c \
+	tests/unit/proxy/test_tally.c \
 	tests/unit/proxy/test_transfer.c \
 	tests/unit/proxy/test_upload.c \
 	tests/unit/proxy/test_upload_bounds.c \

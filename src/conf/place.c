@@ -353,6 +353,7 @@ read_to(const struct value_at *at, struct span word, void *out)
 		return value_reported;
 	o = &at->l->origin[i];
 	r->to = o->server;
+	r->origin = doc_string(&at->l->doc, skip(word, 7));
 	r->to_path = o->path;
 	r->confirmable = o->confirmable;
 	r->nstart = o->nstart;

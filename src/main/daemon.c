@@ -40,6 +40,7 @@ struct daemon {
 	char *ready;		/* "ready: coap://..." */
 	struct span *names;
 	struct access *access;
+	const char **listeners;	/* their names */
 	struct proxy_conf proxy_conf;
 	struct proxy *proxy;
 	struct client_conf client_conf;
@@ -92,12 +93,17 @@ build_proxy(struct daemon *d)
 	const struct conf *c = d->conf;
 
 	d->access = xcalloc(c->nlisten, sizeof(*d->access));
-	for (size_t i = 0; i < c->nlisten; i++)
+	d->listeners = xcalloc(c->nlisten, sizeof(*d->listeners));
+	for (size_t i = 0; i < c->nlisten; i++) {
 		d->access[i] = c->listen[i].access;
+		d->listeners[i] = c->listen[i].name;
+	}
 	d->proxy_conf = (struct proxy_conf){
 		.name = c->name,
 		.hop_limit = c->hop_limit,
 		.access = d->access,
+		.listeners = d->listeners,
+		.nlisteners = c->nlisten,
 		.forward = c->has_forward ? &c->forward : NULL,
 		.rules = &c->rules,
 		.max_requests = c->message.max_exchanges,
@@ -296,6 +302,7 @@ tear_down(struct daemon *d)
 	server_free(d->server);
 	client_free(d->client);
 	free(d->access);
+	free(d->listeners);
 	free(d->names);
 	free(d->ready);
 	self_fini(&d->self);

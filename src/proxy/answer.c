@@ -14,6 +14,17 @@ enum {
 	TEXT_MAX = 100,		/* diagnostic text (PRX-48) */
 };
 
+/* Where R is counted. */
+static struct tally *
+tally_of(struct proxy *p, struct request *r)
+{
+	if (r->tally == NULL) {
+		r->tally = tally_get(&p->tallies, r->in->listener, TALLY_NONE);
+		tally_method(r->tally, r->msg.code);
+	}
+	return r->tally;
+}
+
 static void
 request_finish(struct proxy *p, struct request *r)
 {
@@ -21,6 +32,7 @@ request_finish(struct proxy *p, struct request *r)
 	if (r->body != NULL)
 		upload_release(&p->uploads, r->body, r->nbody);
 	timer_stop(&r->deadline);
+	histo_add(&tally_of(p, r)->times, p->now - r->began);
 	if (r->stranger)
 		guard_finish(p, r);
 	arena_reset(&r->arena, ARENA_LIMIT);
@@ -75,6 +87,7 @@ answer(struct proxy *p, struct request *r, const struct reply *reply)
 		p->stats.suppressed++;
 		r->front->suppress(r, p->now);
 	} else {
+		tally_code(tally_of(p, r), reply->code);
 		r->front->reply(r, reply, p->now);
 	}
 	request_finish(p, r);

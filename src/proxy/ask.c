@@ -123,6 +123,8 @@ fetch_new(struct proxy *p, const struct route *route)
 	f->route = *route;
 	f->server.family = 0;
 	f->validated = false;
+	f->origin = tally_origin(&p->tallies, route->rule);
+	f->tally = NULL;
 	f->client = 0;
 	f->hop_added = f->silent = f->kept = f->relay = false;
 	f->registers = f->collects = f->acked = false;
@@ -146,6 +148,7 @@ fetch_for(struct proxy *p, const struct request *r)
 
 	if (f == NULL)
 		return NULL;
+	f->tally = r->tally;
 	f->client = r->in->client_id;
 	f->type = message_type(r);
 	f->code = r->msg.code;

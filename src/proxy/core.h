@@ -19,6 +19,7 @@
 #include "proxy/trail.h"
 #include "proxy/upload.h"
 #include "proxy/request.h"
+#include "proxy/tally.h"
 
 enum {
 	OPTS_MAX = 2048,	/* encoded options of one message */
@@ -79,6 +80,7 @@ struct proxy {
 	bool draining;
 	uint64_t now;			/* of the call being served */
 	struct proxy_stats stats;
+	struct tallies tallies;
 	/* Scratch of the request in the stages; never kept. */
 	uint8_t host[COAP_HOST_MAX];
 	uint8_t expanded[OPTS_MAX];

@@ -18,6 +18,8 @@
 struct cache_entry;
 struct observation;
 struct proxy;
+struct tally;
+struct tally_origin;
 struct transfer;
 
 /* Whether others may have what a fetch brings (proxy/share.h). */
@@ -46,6 +48,8 @@ struct fetch {
 	struct route route;
 	struct addr server;	/* where it was sent to last; family 0: nowhere */
 	bool validated;		/* what is stored is still good, it turned out */
+	struct tally_origin *origin;	/* where it is counted, */
+	struct tally *tally;	/* ... and for whom; NULL: for ourselves */
 	uint64_t client;	/* for whom: tells clients apart */
 	uint64_t asked;		/* when its last request was sent, ms */
 	/* The request to send: valid until ops->send() returns, or, when it

@@ -22,6 +22,13 @@
 
 /* ---- stages ---- */
 
+static void
+count_limited(struct proxy *p, const struct request *r)
+{
+	p->stats.rate_limited++;
+	p->tallies.rate_limited[r->in->listener]++;
+}
+
 static enum verdict
 admit_rate(struct proxy *p, struct request *r, const struct rate *rate)
 {
@@ -30,11 +37,11 @@ admit_rate(struct proxy *p, struct request *r, const struct rate *rate)
 	switch (limit_take(&p->limits, rate, r->in->listener, r->in->client,
 	    p->now, &seconds)) {
 	case LIMIT_REFUSE:
-		p->stats.rate_limited++;
+		count_limited(p, r);
 		return answer_error_age(p, r, COAP_429, "asking too often",
 		    seconds);
 	case LIMIT_SILENT:
-		p->stats.rate_limited++;
+		count_limited(p, r);
 		return answer_none(p, r);
 	case LIMIT_PASS:
 		break;
@@ -80,6 +87,14 @@ stage_classify(struct proxy *p, struct request *r)
 	if (coap_has(&r->msg, COAP_OPT_OBSERVE))
 		observe_cancel(p, r);
 	return NEXT;
+}
+
+/* R is on its way by SLOT (proxy/tally.h). */
+static void
+take_route(struct proxy *p, struct request *r, size_t slot)
+{
+	r->tally = tally_get(&p->tallies, r->in->listener, slot);
+	tally_method(r->tally, r->msg.code);
 }
 
 static void
@@ -132,14 +147,17 @@ no_rule(struct proxy *p, struct request *r)
 
 	if (r->role == ROLE_REVERSE)
 		r->role = ROLE_OWN;
-	if (r->role == ROLE_OWN)
+	if (r->role == ROLE_OWN) {
+		take_route(p, r, TALLY_OWN);
 		return NEXT;
+	}
 	if (!admit_target(p->conf->forward, uri, known_address(p, uri),
 		false)) {
 		p->stats.refused++;
 		return answer_error(p, r, COAP_505, "target not allowed");
 	}
 	route_forward(r, p->conf->forward);
+	take_route(p, r, TALLY_FORWARD);
 	return NEXT;
 }
 
@@ -178,6 +196,7 @@ stage_redirect(struct proxy *p, struct request *r)
 	switch (redirect_find(p->conf->rules, &q, &rule, &strip)) {
 	case REDIRECT_RULE:
 		route_by_rule(r, rule, strip);
+		take_route(p, r, tally_slot(&p->tallies, rule));
 		return NEXT;
 	case REDIRECT_DENIED:
 		r->route.rule = rule;	/* which it was */
@@ -238,6 +257,8 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->in = in;
 	r->msg = *in->msg;
 	r->route = (struct route){ 0 };
+	r->tally = NULL;
+	r->began = p->now;
 	r->fetch = NULL;
 	r->role = ROLE_REVERSE;
 	r->unwanted = coap_unwanted(in->msg);
@@ -262,9 +283,10 @@ request_new(struct proxy *p, const struct inbound *in)
 void
 proxy_handle(struct proxy *p, const struct inbound *in, uint64_t now)
 {
-	struct request *r = request_new(p, in);
+	struct request *r;
 
 	p->now = now;
+	r = request_new(p, in);
 	p->stats.requests++;
 	if (p->conf->trail.which != TRAIL_OFF)
 		trail_begin(p, r);
@@ -284,6 +306,19 @@ wants_links(const struct rules *rules)
 	return false;
 }
 
+static bool
+start_tallies(struct proxy *p)
+{
+	const struct tally_names names = {
+		.listeners = p->conf->listeners,
+		.nlisteners = p->conf->nlisteners,
+		.rules = p->conf->rules,
+		.forward = p->conf->forward,
+	};
+
+	return tallies_init(&p->tallies, &names);
+}
+
 struct proxy *
 proxy_new(const struct proxy_conf *conf, const struct self *self,
     struct timers *timers, struct rand *rnd)
@@ -297,43 +332,47 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 	p->timers = timers;
 	p->tag_key = rand_key(rnd);
 	p->etag_key = rand_key(rnd);
-	if (!limits_init(&p->limits, conf->max_clients, rnd))
+	if (!start_tallies(p))
 		goto err0;
-	if (!backoff_init(&p->backoff, timers, rnd))
+	if (!limits_init(&p->limits, conf->max_clients, rnd))
 		goto err1;
-	if (!guard_init(p, rnd))
+	if (!backoff_init(&p->backoff, timers, rnd))
 		goto err2;
-	if (!share_start(p, rnd))
+	if (!guard_init(p, rnd))
 		goto err3;
-	if (!observe_start(p, rnd))
+	if (!share_start(p, rnd))
 		goto err4;
-	if (!assemble_start(p, rnd))
+	if (!observe_start(p, rnd))
 		goto err5;
-	if (!trail_start(p, rnd))
+	if (!assemble_start(p, rnd))
 		goto err6;
+	if (!trail_start(p, rnd))
+		goto err7;
 	if (wants_links(conf->rules)) {
 		p->links = links_new(p);
 		if (p->links == NULL)
-			goto err7;
+			goto err8;
 	}
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
-err7:
+err8:
 	trail_stop(p);
-err6:
+err7:
 	assemble_stop(p);
-err5:
+err6:
 	observe_stop(p);
-err4:
+err5:
 	share_stop(p);
-err3:
+err4:
 	guard_fini(p);
-err2:
+err3:
 	backoff_fini(&p->backoff);
-err1:
+err2:
 	limits_fini(&p->limits);
+err1:
+	tallies_fini(&p->tallies);
 err0:
 	free(p);
 	return NULL;
@@ -376,6 +415,7 @@ proxy_free(struct proxy *p)
 	guard_fini(p);
 	backoff_fini(&p->backoff);
 	limits_fini(&p->limits);
+	tallies_fini(&p->tallies);
 	pool_fini(&p->requests);
 	pool_fini(&p->fetches);
 	free(p);
@@ -416,4 +456,28 @@ const struct proxy_stats *
 proxy_stats(const struct proxy *p)
 {
 	return &p->stats;
+}
+
+const struct tallies *
+proxy_tallies(const struct proxy *p)
+{
+	return &p->tallies;
+}
+
+bool
+proxy_count_by(struct proxy *p, const struct tally_names *names)
+{
+	struct list *it, *tmp;
+
+	if (!tallies_map(&p->tallies, names))
+		return false;
+	LIST_FOREACH_SAFE (it, tmp, &p->waiting) {
+		const struct fetch *f = CONTAINER_OF(it, struct fetch, link);
+
+		f->origin->kept = true;
+		if (f->tally != NULL)
+			f->tally->kept = true;
+	}
+	tallies_sweep(&p->tallies);
+	return true;
 }

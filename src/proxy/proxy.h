@@ -14,6 +14,7 @@
 #include "proxy/cache.h"
 #include "proxy/front.h"
 #include "proxy/self.h"
+#include "proxy/tally.h"
 #include "proxy/upstream.h"
 
 struct proxy;
@@ -54,6 +55,8 @@ struct proxy_conf {
 	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
 	unsigned hop_limit;	/* inserted when missing; 0: not */
 	const struct access *access;	/* by listener */
+	const char *const *listeners;	/* their names; NULL: none */
+	size_t nlisteners;	/* 0: one */
 	const struct forward_conf *forward;	/* NULL: role off */
 	const struct rules *rules;
 	size_t max_requests;	/* waiting at a time */
@@ -129,5 +132,11 @@ size_t proxy_observations(const struct proxy *p);
 size_t proxy_parting(const struct proxy *p);
 
 const struct proxy_stats *proxy_stats(const struct proxy *p);
+const struct tallies *proxy_tallies(const struct proxy *p);
+
+/* From now on is counted under NAMES, which are borrowed (proxy/tally.h). False
+ * without memory: then nothing changes. */
+bool proxy_count_by(struct proxy *p, const struct tally_names *names)
+    __attribute__((warn_unused_result));
 
 #endif

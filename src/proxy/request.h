@@ -19,6 +19,7 @@
 struct fetch;
 struct trail_kept;
 struct observer;
+struct tally;
 
 /* What the request asks of us, by RFC 7252 5.7. */
 enum role {
@@ -41,6 +42,8 @@ struct request {
 	const struct inbound *in;	/* NULL once only the token is kept */
 	struct coap_msg msg;
 	struct route route;
+	struct tally *tally;		/* NULL: it has no route yet */
+	uint64_t began;			/* ms */
 	struct fetch *fetch;		/* while it waits, */
 	struct timer deadline;		/* for as long as this */
 	enum role role;

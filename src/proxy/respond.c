@@ -355,6 +355,12 @@ settle(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 	return true;
 }
 
+static void
+count_notification(struct fetch *f, const struct coap_msg *m)
+{
+	f->tally->notifications += f->watch != NULL && m->type != COAP_ACK;
+}
+
 bool
 fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
     uint64_t now)
@@ -365,12 +371,16 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 	p->now = now;
 	if (f->ops != NULL && !f->collects)
 		return tell_response(f, m, now);
-	if (f->obs != NULL && f->obs->state != OBSERVE_ASKING)
+	if (f->obs != NULL && f->obs->state != OBSERVE_ASKING) {
+		count_notification(f, m);
 		return observe_response(f, m, sent);
+	}
 	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
 		return true;
-	if (f->obs != NULL && observe_takes(f, m))
+	if (f->obs != NULL && observe_takes(f, m)) {
+		count_notification(f, m);
 		return observe_response(f, m, sent);
+	}
 	if (m->unknown_unsafe == 0 && classify_blocks(m) == NULL)
 		switch (transfer_feed(p, f, m, sent, &whole)) {
 		case TRANSFER_GOES_ON:

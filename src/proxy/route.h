@@ -67,6 +67,7 @@ struct rule {
 	struct span reply_text;
 	struct target to;
 	struct path to_path;	/* comes in front */
+	const char *origin;	/* the group's name; NULL: none has one */
 	bool strip;		/* the matched segments go */
 	bool as_proxy;		/* the next hop is a forward proxy */
 	enum send_host send_host;

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "proxy/fetch.h"
+#include "proxy/tally.h"
 
 enum { SWEEP_MS = 10000 };	/* between looks for idle destinations */
 
@@ -181,6 +182,7 @@ call_start(struct client *c, struct call *call, struct dest *d,
 	}
 	f->up_port = port->serial;
 	c->stats.sent++;
+	tally_sent(f->origin, &d->addr);
 	expected = flow_sent(&d->flow, &call->item, now);
 	if (call->x->sent.type == COAP_NON)
 		timer_start(c->timers, &call->expect, expected);
@@ -539,6 +541,8 @@ client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
 	struct buf *sent = buf_ref(x->sent.buf);
 	bool ok;
 
+	tally_heard(f->origin, m->code,
+	    f->up == call ? now - call->item.sent : UINT64_MAX);
 	flow_heard(flow, now);
 	if (!dgram_lasting(x) || !dgram_under_way(x))
 		flow_done(&call->item, now);

@@ -30,7 +30,7 @@ struct source {
 	struct span conf;	/* of sections that have none */
 };
 
-struct tally {
+struct results {
 	unsigned run, failed;
 	const char *only;
 };
@@ -104,7 +104,7 @@ file_name(const char *path)
 }
 
 static void
-report(struct tally *t, const struct source *src, struct span title,
+report(struct results *t, const struct source *src, struct span title,
     const struct script *s, bool ok)
 {
 	t->run++;
@@ -275,7 +275,7 @@ contains(struct span s, const char *what)
 }
 
 static void
-run_section(struct tally *t, struct source *src, struct span title)
+run_section(struct results *t, struct source *src, struct span title)
 {
 	struct script *s;
 	bool ok;
@@ -291,7 +291,7 @@ run_section(struct tally *t, struct source *src, struct span title)
 /* ---- files ---- */
 
 static void
-run_file(struct tally *t, const char *path)
+run_file(struct results *t, const char *path)
 {
 	struct source src = { .path = path };
 	struct span line, skipped;
@@ -324,7 +324,7 @@ run_file(struct tally *t, const char *path)
 int
 main(int argc, char **argv)
 {
-	struct tally t = { 0 };
+	struct results t = { 0 };
 	int opt;
 
 	log_open(STDERR_FILENO, LOG_ERROR);

@@ -83,6 +83,7 @@ build_proxy(struct world *w)
 		for (size_t i = 0; i < c->nlisten; i++)
 			w->access[i].amplification = AMPLIFICATION_OFF;
 	w->proxy_conf = (struct proxy_conf){
+		.nlisteners = c->nlisten,
 		.name = c->name,
 		.hop_limit = c->hop_limit,
 		.access = w->access,

@@ -8,6 +8,7 @@ static Suite *(*const suites[])(void) = {
 	buf_suite,
 	clock_suite,
 	journal_suite,
+	histo_suite,
 	list_suite,
 	log_suite,
 	netlist_suite,

@@ -9,6 +9,7 @@ Suite *arena_suite(void);
 Suite *buf_suite(void);
 Suite *clock_suite(void);
 Suite *journal_suite(void);
+Suite *histo_suite(void);
 Suite *list_suite(void);
 Suite *log_suite(void);
 Suite *netlist_suite(void);

@@ -19,6 +19,7 @@ main(void)
 		fresh_suite, cache_suite, cache_model_suite, share_suite,
 		crowd_suite, observe_suite, observation_suite,
 		notified_suite,
+		tally_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -41,6 +41,7 @@ Suite *self_suite(void);
 Suite *serve_suite(void);
 Suite *share_suite(void);
 Suite *trail_suite(void);
+Suite *tally_suite(void);
 Suite *transfer_suite(void);
 Suite *upload_bounds_suite(void);
 Suite *upload_suite(void);

@@ -35,9 +35,10 @@ static void
 setup(void)
 {
 	stand_init(&s);
-	stand_start(&s);
 	rule = (struct rule){ .name = "r", .to = target("198.51.100.1", 5683),
 		.timeout_ms = TIMEOUT };
+	s.rules = (struct rules){ &rule, 1 };
+	stand_start(&s);
 	harvest_init(&h, s.proxy, &rule, note_outcome);
 	outcomes = 0;
 	outcome[0] = '\0';

@@ -70,6 +70,7 @@ rig_proxy(struct rig *g)
 	g->conf = (struct proxy_conf){
 		.name = "test",
 		.access = g->access,
+		.nlisteners = UNIT_COUNT(g->access),
 		.rules = &g->rules,
 		.max_requests = 10,
 	};

@@ -6,6 +6,7 @@
 
 #include "fixture.h"
 #include "proxy/fetch.h"
+#include "proxy/tally.h"
 #include "unit.h"
 
 Suite *watch_suite(void);
@@ -28,6 +29,7 @@ static struct watched {
 } w[N];
 
 static struct fixture fx;
+static struct tally_origin counted;
 
 static uint64_t
 now(void)
@@ -180,6 +182,7 @@ setup(void)
 	for (size_t i = 0; i < N; i++) {
 		w[i].whom = &w[i];
 		w[i].f = (struct fetch){
+			.origin = &counted,
 			.type = COAP_CON,
 			.code = COAP_GET,
 			.registers = true,
