@@ -76,6 +76,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/front.h \
 	src/proxy/guard.c \
 	src/proxy/harvest.c src/proxy/harvest.h \
+	src/proxy/inspect.c src/proxy/inspect.h \
 	src/proxy/limit.c src/proxy/limit.h \
 	src/proxy/links.c src/proxy/links.h \
 	src/proxy/logline.c src/proxy/logline.h \

@@ -131,6 +131,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_harvest.c \
 	tests/unit/proxy/test_guard.c \
 	tests/unit/proxy/test_fresh.c \
+	tests/unit/proxy/test_inspect.c \
 	tests/unit/proxy/test_limit.c \
 	tests/unit/proxy/test_links.c \
 	tests/unit/proxy/test_local.c \

@@ -18,6 +18,8 @@
 
 enum { HOST_NAME = 0, HOST_ADDR = 1 };
 
+enum { TARGET_MAX = 8192 };	/* octets of options */
+
 enum part { PART_NONE, PART_TARGET, PART_REST };
 
 /* The row whose duty decides about the option at IT; NULL for those nobody
@@ -191,4 +193,92 @@ coap_location_hash(uint64_t *uri, struct writer *w,
 	writer_u16(w, 0);
 	*uri = hash_from(w, start, secret);
 	return !w->full;
+}
+
+/* ---- back again ---- */
+
+/* A cursor that gives zeros once it has run out. */
+struct reader {
+	const uint8_t *p;
+	size_t n;
+	bool bad;
+};
+
+static struct span
+take(struct reader *r, size_t n)
+{
+	struct span s = span_make(r->p, n);
+
+	if (n > r->n) {
+		r->bad = true;
+		return span_make(r->p, 0);
+	}
+	r->p += n;
+	r->n -= n;
+	return s;
+}
+
+static uint32_t
+number(struct reader *r, size_t n)
+{
+	struct span s = take(r, n);
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		v = v << 8 | s.p[i];
+	return v;
+}
+
+static bool
+read_authority(struct reader *r, enum coap_scheme *scheme, uint16_t *port,
+    struct coap_host *host)
+{
+	struct span a;
+
+	*scheme = (enum coap_scheme)number(r, 1);
+	*port = (uint16_t)number(r, 2);
+	*host = (struct coap_host){ .literal = number(r, 1) == HOST_ADDR };
+	if (!host->literal) {
+		host->text = take(r, number(r, 1));
+	} else {
+		a = take(r, sizeof(host->addr));
+		if (!r->bad)
+			memcpy(&host->addr, a.p, a.n);
+	}
+	return !r->bad && *scheme >= COAP_SCHEME_COAP &&
+	    *scheme <= COAP_SCHEME_COAPS_WS;
+}
+
+bool
+coap_key_format(struct span key, char *out, size_t cap, uint8_t *method)
+{
+	struct reader r = { key.p, key.n, false };
+	uint8_t space[TARGET_MAX];
+	struct writer w = writer_make(space, sizeof(space));
+	struct coap_optw o = coap_optw(&w);
+	struct coap_msg m = { .code = COAP_GET };
+	enum coap_scheme scheme;
+	struct coap_host host;
+	uint16_t port, opt, last = 0;
+	uint8_t name_buf[COAP_HOST_MAX];
+	struct span name;
+
+	if (!read_authority(&r, &scheme, &port, &host))
+		return false;
+	while ((opt = (uint16_t)number(&r, 2)) != 0) {
+		struct span value = take(&r, number(&r, 4));
+
+		if (opt < last || value.n > TARGET_MAX)
+			return false;
+		coap_put_opt(&o, opt, value);
+		last = opt;
+	}
+	*method = (uint8_t)number(&r, 1);
+	if (r.bad || w.full || !coap_parse_opts(&m, writer_span(&w)))
+		return false;
+	/* What the origin goes by, where it was asked to. */
+	if (coap_get(&m, COAP_OPT_URI_HOST, &name) &&
+	    !coap_host_parse(&host, name, name_buf, false))
+		return false;
+	return coap_uri_format(&m, scheme, &host, port, out, cap);
 }

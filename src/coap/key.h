@@ -46,6 +46,11 @@ bool coap_key_make(struct coap_key *key, struct writer *w,
     const struct siphash_key *secret, const struct coap_msg *m,
     const struct coap_authority *at, enum coap_key_body body);
 
+/* The URI that the KEY, octets of coap_key_make(), is for, as in
+ * coap_uri_format(), and its method. False for octets that are none, and when
+ * CAP is too small. */
+bool coap_key_format(struct span key, char *out, size_t cap, uint8_t *method);
+
 /* What key->uri would be, into *URI; W is scratch. */
 bool coap_uri_hash(uint64_t *uri, struct writer *w,
     const struct siphash_key *secret, const struct coap_msg *m,

@@ -47,6 +47,7 @@ struct loop {
 	bool running;
 	bool stopping;
 	struct timers timers;
+	struct histo lag;
 	struct list signals;
 	struct hook hooks[HOOKS_MAX];
 	unsigned nhooks;
@@ -71,8 +72,12 @@ alarm_cb(evutil_socket_t fd, short events, void *arg)
 {
 	struct loop *l = arg;
 
+	uint64_t now = loop_now(l);
+
 	(void)fd;
 	(void)events;
+	/* An hour's sleep ends before its time. */
+	histo_add(&l->lag, now > l->armed ? now - l->armed : 0);
 	l->armed = TIMER_NEVER;
 }
 
@@ -157,6 +162,12 @@ struct timers *
 loop_timers(struct loop *l)
 {
 	return &l->timers;
+}
+
+const struct histo *
+loop_lag(const struct loop *l)
+{
+	return &l->lag;
 }
 
 struct event_base *

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histo.h"
 #include "base/timer.h"
 
 struct event_base;
@@ -36,6 +37,9 @@ uint64_t loop_now(struct loop *l);
 /* The same in microseconds, as loop_now() has last read it: for differences in
  * what operators see. Valid as long as L. */
 const uint64_t *loop_us(const struct loop *l);
+
+/* How much later than asked for the loop has woken up for timers, ms. */
+const struct histo *loop_lag(const struct loop *l);
 
 /* Calls FN from the loop when SIGNO arrives. False when it cannot be had. */
 bool loop_signal(struct loop *l, int signo, loop_signal_fn fn, void *user);

@@ -28,6 +28,7 @@ struct query {
 	struct list waiters;
 	bool running;
 	bool telling;		/* in tell_waiters() */
+	uint64_t began;
 	enum resolve_result result;
 	struct name_addrs addrs;
 	struct name name;
@@ -141,12 +142,12 @@ query_done(struct dns_query *dq)
 	uint64_t ttl_ms;
 	enum resolve_result result = dns_result(dq, &q->addrs, &ttl_ms);
 
-	if (result == RESOLVE_TIMEOUT)
-		st->timeouts++;
-	else
+	histo_add(&st->times, loop_now(q->owner->loop) - q->began);
+	st->timeouts += result == RESOLVE_TIMEOUT;
+	st->failures += result == RESOLVE_NOT_FOUND;
+	st->answers += result == RESOLVE_OK;
+	if (result != RESOLVE_TIMEOUT)
 		keep(q, ttl_ms);
-	if (result == RESOLVE_NOT_FOUND)
-		st->failures++;
 	leave_table(q);
 	tell_later(q, result);
 }
@@ -260,6 +261,7 @@ new_asking(struct real *r, const struct name *nm)
 		return NULL;
 	q->name = *nm;
 	q->running = true;
+	q->began = loop_now(r->loop);
 	table_insert(&r->asking, &q->node, siphash(&r->key, name_span(nm)));
 	r->stats.queries++;
 	dns_start(&r->dns, &q->dns, nm, query_done, query_idle);

@@ -14,6 +14,7 @@
 #ifndef NET_RESOLVE_H
 #define NET_RESOLVE_H
 
+#include "base/histo.h"
 #include "net/loop.h"
 #include "net/net.h"
 
@@ -27,7 +28,12 @@ struct dns_conf {
 enum { RESOLVE_MAX_PENDING = 256, RESOLVE_MAX_CACHED = 4096 };
 
 struct resolve_stats {
-	uint64_t queries, hits, failures, timeouts, refused;
+	uint64_t queries;	/* asked of name servers, */
+	uint64_t answers;	/* ... with these outcomes */
+	uint64_t failures, timeouts;
+	uint64_t hits;		/* known without asking */
+	uint64_t refused;
+	struct histo times;	/* of those asked */
 };
 
 /* A resolver on L; CONF is copied. NULL when evdns cannot be had. */

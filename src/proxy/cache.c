@@ -213,6 +213,34 @@ make_room(struct cache *c, size_t need, uint64_t now)
 	}
 }
 
+struct flush {
+	struct cache *c;
+	bool (*fn)(struct span key, void *arg);
+	void *arg;
+	size_t n;
+};
+
+static void
+flush_one(struct table_node *n, void *arg)
+{
+	struct cache_entry *e = CONTAINER_OF(n, struct cache_entry, node);
+	struct flush *f = arg;
+
+	if (!f->fn(cache_key(e), f->arg))
+		return;
+	drop(f->c, e);
+	f->n++;
+}
+
+size_t
+cache_flush(struct cache *c, bool (*fn)(struct span key, void *arg), void *arg)
+{
+	struct flush f = { .c = c, .fn = fn, .arg = arg };
+
+	table_each(&c->keys, flush_one, &f);
+	return f.n;
+}
+
 static void
 insert(struct cache *c, struct cache_entry *e, const struct coap_key *key,
     uint64_t now)

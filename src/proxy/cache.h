@@ -149,6 +149,10 @@ void cache_outdate(struct cache_entry *e);
 /* E can be used for LIFETIME seconds from NOW. */
 void cache_extend(struct cache_entry *e, uint32_t lifetime, uint64_t now);
 
+/* Forgets the entries of which FN says so by their keys; returns how many. */
+size_t cache_flush(struct cache *c, bool (*fn)(struct span key, void *arg),
+    void *arg);
+
 /* E stays readable, although the cache may forget it, until it is released. */
 void cache_hold(struct cache_entry *e);
 void cache_release(struct cache *c, struct cache_entry *e);

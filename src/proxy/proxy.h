@@ -86,6 +86,8 @@ struct proxy_stats {
 	uint64_t hop_limit;	/* used up: 5.08 (PRX-64) */
 	uint64_t full;		/* a limit: 5.03 */
 	uint64_t too_large;	/* 4.13 */
+	uint64_t collected;	/* bodies of origins put together, */
+	uint64_t uncollected;	/* ... and those that could not be */
 	uint64_t hits, misses;	/* of requests that the cache is for */
 	uint64_t validated;	/* by the origin, with 2.03 */
 	uint64_t joined;	/* waited for what somebody else asked */

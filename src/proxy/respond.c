@@ -386,6 +386,7 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 		case TRANSFER_GOES_ON:
 			return true;
 		case TRANSFER_TOO_LARGE:
+			p->stats.uncollected++;
 			if (f->ops != NULL) {
 				fetch_failed(f, FETCH_TOO_LARGE, now);
 				return true;
@@ -394,8 +395,10 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 				return true;
 			goto bad;
 		case TRANSFER_BAD:
+			p->stats.uncollected++;
 			goto bad;
 		case TRANSFER_WHOLE:
+			p->stats.collected += f->transfer->receiving;
 			m = &whole;
 			break;
 		case TRANSFER_NONE:

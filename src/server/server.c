@@ -16,12 +16,15 @@ struct listener {
 	struct net_sock *sock;
 	unsigned index;
 	enum coap_scheme scheme;
+	struct listener_stats stats;
 };
 
 struct server {
 	struct dgram *dgram;
 	struct proxy *proxy;
 	struct list listeners;
+	struct listener *current;	/* whose input came last */
+	struct listener_stats settled;	/* of all, when that changed */
 	struct watches watches;
 	struct server_stats stats;
 };
@@ -171,6 +174,65 @@ static const struct dgram_ops server_dgram_ops = {
 	.gone = watch_gone,
 };
 
+/* The message layer counts for all listeners together. Input comes in batches
+ * of one socket, so it is enough to look when that changes. */
+static struct listener_stats
+counted(const struct server *s)
+{
+	const struct dgram_stats *d = dgram_stats(s->dgram);
+	const struct received_stats *r = dgram_received_stats(s->dgram);
+
+	return (struct listener_stats){
+		.ignored = d->rx_ignored,
+		.malformed = d->rx_malformed,
+		.truncated = d->rx_truncated,
+		.unexpected = d->rx_unexpected,
+		.pings = d->rx_pings,
+		.duplicates = r->duplicates,
+		.refused = r->refused,
+	};
+}
+
+/* What has been counted since the last time is the current listener's; L is
+ * the current one from now on. */
+static void
+settle(struct server *s, struct listener *l)
+{
+	const struct listener_stats now = counted(s), *was = &s->settled;
+
+	if (s->current != NULL) {
+		struct listener_stats *c = &s->current->stats;
+
+		c->ignored += now.ignored - was->ignored;
+		c->malformed += now.malformed - was->malformed;
+		c->truncated += now.truncated - was->truncated;
+		c->unexpected += now.unexpected - was->unexpected;
+		c->pings += now.pings - was->pings;
+		c->duplicates += now.duplicates - was->duplicates;
+		c->refused += now.refused - was->refused;
+	}
+	s->settled = now;
+	s->current = l;
+}
+
+void
+server_each_listener(struct server *s,
+    void (*fn)(void *arg, unsigned index, const struct net_sock *sock,
+	const struct listener_stats *stats),
+    void *arg)
+{
+	struct list *it, *tmp;
+
+	settle(s, s->current);
+	LIST_FOREACH_SAFE (it, tmp, &s->listeners) {
+		const struct listener *l = CONTAINER_OF(it, struct listener,
+		    link);
+
+		if (l->sock != NULL)
+			fn(arg, l->index, l->sock, &l->stats);
+	}
+}
+
 static void
 listener_input_cb(void *user, const struct addr *from, const struct addr *to,
     struct span datagram, bool truncated, uint64_t now)
@@ -179,18 +241,23 @@ listener_input_cb(void *user, const struct addr *from, const struct addr *to,
 	struct server *s = l->server;
 	struct peer *p;
 
+	if (l != s->current)
+		settle(s, l);
 	if (addr_is_multicast(to)) {
 		s->stats.rx_multicast++;
+		l->stats.group++;
 		return;
 	}
 	/* Nothing can be sent back there. */
 	if (from->port == 0) {
 		s->stats.rx_port_zero++;
+		l->stats.port_zero++;
 		return;
 	}
 	p = peers_get(dgram_peers(s->dgram), from, to, l);
 	if (p == NULL) {
 		s->stats.peers_full++;
+		l->stats.no_room++;
 		return;
 	}
 	dgram_input(s->dgram, p, datagram, truncated, now);

@@ -23,6 +23,14 @@ struct server_stats {
 	uint64_t peers_full;
 };
 
+/* What came in at one listening socket, and led to no request. */
+struct listener_stats {
+	uint64_t group, port_zero, no_room;	/* as above */
+	uint64_t ignored, malformed, truncated, unexpected;	/* as in struct
+								 * dgram_stats */
+	uint64_t pings, duplicates, refused;
+};
+
 /* A front end for PROXY. Everything is borrowed for its life; NULL without
  * memory. */
 struct server *server_new(const struct msg_params *params,
@@ -39,6 +47,12 @@ struct listener *server_add_listener(struct server *s, unsigned index,
     enum coap_scheme scheme);
 extern const struct net_sock_ops server_sock_ops;
 void listener_open(struct listener *l, struct net *net, struct net_sock *sock);
+
+/* Calls FN for every listening socket: SOCK, of the [listen] section INDEX. */
+void server_each_listener(struct server *s,
+    void (*fn)(void *arg, unsigned index, const struct net_sock *sock,
+	const struct listener_stats *stats),
+    void *arg);
 
 /* Closes every listening socket. */
 void server_close(struct server *s);

@@ -798,6 +798,12 @@ client_each_port(struct client *c, void (*fn)(const struct port *, void *),
 	dests_each(&c->dests, fn, arg);
 }
 
+const struct dests *
+client_dests(const struct client *c)
+{
+	return &c->dests;
+}
+
 struct dgram *
 client_dgram(struct client *c)
 {

@@ -51,6 +51,9 @@ const struct flow_stats *client_flow_stats(const struct client *c);
 void client_each_port(struct client *c,
     void (*fn)(const struct port *, void *), void *arg);
 
+/* The destinations, the longest unused one first in DESTS->lru. */
+const struct dests *client_dests(const struct client *c);
+
 struct dgram *client_dgram(struct client *c);
 
 #endif

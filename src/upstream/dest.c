@@ -165,19 +165,33 @@ dest_new(struct dests *ds, const struct addr *a, uint64_t hash, size_t max,
 	return d;
 }
 
+static struct dest *
+find(const struct dests *ds, const struct addr *a, uint64_t hash)
+{
+	struct table_node *n = table_find(&ds->table, hash);
+
+	for (; n != NULL; n = table_find_next(n)) {
+		struct dest *d = CONTAINER_OF(n, struct dest, node);
+
+		if (addr_eq(&d->addr, a))
+			return d;
+	}
+	return NULL;
+}
+
+const struct dest *
+dest_find(const struct dests *ds, const struct addr *a)
+{
+	return find(ds, a, siphash(&ds->key, addr_span(a)));
+}
+
 struct dest *
 dest_get(struct dests *ds, const struct addr *a, bool guest, uint64_t now)
 {
 	size_t max = guest ? ds->conf.max - ds->conf.max / 4 : ds->conf.max;
 	uint64_t hash = siphash(&ds->key, addr_span(a));
-	struct table_node *n = table_find(&ds->table, hash);
-	struct dest *d = NULL;
+	struct dest *d = find(ds, a, hash);
 
-	for (; n != NULL && d == NULL; n = table_find_next(n)) {
-		d = CONTAINER_OF(n, struct dest, node);
-		if (!addr_eq(&d->addr, a))
-			d = NULL;
-	}
 	if (d == NULL)
 		d = dest_new(ds, a, hash, max, now);
 	if (d == NULL) {

@@ -96,6 +96,9 @@ struct port *dest_port_again(struct dest *d, uint64_t serial, uint64_t now);
  * another one. False with errno EBUSY when there is none to be had. */
 bool dest_next_port(struct dest *d, uint64_t now);
 
+/* The destination at A, if there is one. */
+const struct dest *dest_find(const struct dests *ds, const struct addr *a);
+
 /* Closes what has not been used since BEFORE and has nothing under way:
  * destinations, and ports of those that have several. */
 void dests_expire(struct dests *ds, uint64_t before);

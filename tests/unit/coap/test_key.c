@@ -373,6 +373,53 @@ START_TEST(test_room)
 }
 END_TEST
 
+/* A key tells what URI and method it is for. Cut short it tells nothing, and no
+ * octets of it lead astray. */
+START_TEST(test_format)
+{
+	static const struct {
+		struct request r;
+		const char *uri;
+	} rows[] = {
+		{ { "coap://h", COAP_GET, "b1 61 01 62", NULL },
+			"coap://h/a/b" },
+		{ { "coap://[2001:db8::1]:5690", COAP_FETCH, "b1 61", "62" },
+			"coap://[2001:db8::1]:5690/a" },
+		{ { "coap://192.0.2.1", COAP_GET, "34 4e 61 6d 65", NULL },
+			"coap://name/" },
+		{ { "coap://h", COAP_GET, "b3 25 0a 2f 43 71 3d 31", NULL },
+			"coap://h/%25%0A%2F?q=1" },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		uint8_t buf[512], method = 0;
+		struct writer w = writer_make(buf, sizeof(buf));
+		struct coap_key key;
+		char uri[100];
+
+		ck_assert(make_key(&key, &w, &rows[i].r));
+		ck_assert(coap_key_format(key.octets, uri, sizeof(uri),
+		    &method));
+		ck_assert_str_eq(uri, rows[i].uri);
+		ck_assert_uint_eq(method, rows[i].r.code);
+		ck_assert(!coap_key_format(key.octets, uri, 4, &method));
+		for (size_t n = 0; n < key.octets.n; n++)
+			coap_key_format(span_make(key.octets.p, n), uri,
+			    sizeof(uri), &method);
+		ck_assert(!coap_key_format(span_make(buf, 5), uri,
+		    sizeof(uri), &method));
+		for (size_t n = 0; n < key.octets.n; n++) {
+			uint8_t was = buf[n];
+
+			buf[n] = 0xff;
+			coap_key_format(key.octets, uri, sizeof(uri),
+			    &method);
+			buf[n] = was;
+		}
+	}
+}
+END_TEST
+
 Suite *key_suite(void);
 
 Suite *
@@ -387,6 +434,7 @@ key_suite(void)
 	tcase_add_test(tc, test_uri);
 	tcase_add_test(tc, test_location);
 	tcase_add_test(tc, test_room);
+	tcase_add_test(tc, test_format);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -57,6 +57,8 @@ START_TEST(timer_fires_on_time)
 	ck_assert(fixture_run(&fx, has_fired, &p, PATIENCE_MS));
 	ck_assert_uint_ge(p.now, start + 30);
 	ck_assert_uint_lt(p.now, start + 1000);
+	ck_assert_uint_ge(histo_count(loop_lag(fx.loop)), 1);
+	ck_assert_uint_lt(loop_lag(fx.loop)->sum_ms, 1000);
 	/* It slept: a loop that polls would have gone round much more often. */
 	ck_assert_uint_lt(fx.turns, 20);
 }

@@ -20,6 +20,7 @@ main(void)
 		crowd_suite, observe_suite, observation_suite,
 		notified_suite,
 		tally_suite,
+		tally_suite, inspect_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

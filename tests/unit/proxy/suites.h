@@ -21,6 +21,7 @@ Suite *filter_suite(void);
 Suite *harvest_suite(void);
 Suite *guard_suite(void);
 Suite *fresh_suite(void);
+Suite *inspect_suite(void);
 Suite *limit_suite(void);
 Suite *links_suite(void);
 Suite *local_suite(void);

@@ -779,6 +779,34 @@ START_TEST(no_memory_for_tables)
 }
 END_TEST
 
+static bool
+is_key(struct span key, void *arg)
+{
+	const struct coap_key *other = arg;
+
+	return other == NULL || span_eq(key, other->octets);
+}
+
+/* What the operator names is gone; who holds it still reads it. */
+START_TEST(flushed)
+{
+	struct coap_key key = key_of("CON GET Uri-Path=\"a\"");
+	struct cache_entry *a = store("CON GET Uri-Path=\"a\"", "ACK 2.05 payload=\"1\"",
+	    NOW);
+
+	cache_hold(a);
+	store("CON GET Uri-Path=\"b\"", "ACK 2.05 payload=\"2\"", NOW);
+	store("CON GET Uri-Path=\"c\"", "ACK 2.05 payload=\"3\"", NOW);
+	ck_assert_uint_eq(cache_flush(&cache, is_key, &key), 1);
+	ck_assert_ptr_null(cache_find(&cache, &key));
+	ck_assert(span_eq(cache_body(a), SPAN_LIT("1")));
+	ck_assert_uint_eq(cache_flush(&cache, is_key, NULL), 2);
+	ck_assert_uint_eq(cache.keys.count, 0);
+	cache_release(&cache, a);
+	ck_assert_uint_eq(cache.octets, 0);
+}
+END_TEST
+
 Suite *
 cache_suite(void)
 {
@@ -803,6 +831,7 @@ cache_suite(void)
 	tcase_add_test(tc, too_large);
 	tcase_add_test(tc, own_etag);
 	tcase_add_test(tc, share);
+	tcase_add_test(tc, flushed);
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, made);
 	tcase_add_test(tc, made_without_room);

@@ -489,6 +489,51 @@ START_TEST(nothing_is_sent_after_close)
 }
 END_TEST
 
+static void
+note_listener(void *arg, unsigned index, const struct net_sock *sock,
+    const struct listener_stats *stats)
+{
+	struct listener_stats *all = arg;
+
+	ck_assert_uint_lt(index, 2);
+	ck_assert_ptr_nonnull(sock);
+	all[index] = *stats;
+}
+
+/* Each listener has its own numbers, whenever one looks. */
+START_TEST(counted_by_listener)
+{
+	struct listener_stats all[2];
+	struct rig g;
+
+	rig_init(&g);
+	get(&g, 0, COAP_CON, 1, 4);
+	get(&g, 0, COAP_CON, 1, 4);
+	get(&g, 1, COAP_CON, 1, 4);
+	get(&g, 1, COAP_CON, 1, 4);
+	get(&g, 1, COAP_CON, 1, 4);
+	server_sock_ops.input(g.sock[0]->user, &g.client, &g.local,
+	    SPAN_LIT("\x4f\x01\x00\x09"), false, START);
+	server_each_listener(g.server, note_listener, all);
+	ck_assert_uint_eq(all[0].duplicates, 1);
+	ck_assert_uint_eq(all[0].malformed, 1);
+	ck_assert_uint_eq(all[1].duplicates, 2);
+	ck_assert_uint_eq(all[1].malformed, 0);
+	get(&g, 0, COAP_CON, 1, 4);
+	g.client.port = 0;
+	get(&g, 1, COAP_CON, 1, 4);
+	server_each_listener(g.server, note_listener, all);
+	ck_assert_uint_eq(all[0].duplicates, 2);
+	ck_assert_uint_eq(all[1].duplicates, 2);
+	ck_assert_uint_eq(all[1].port_zero, 1);
+	server_close(g.server);
+	memset(all, 0, sizeof(all));
+	server_each_listener(g.server, note_listener, all);
+	ck_assert_uint_eq(all[0].duplicates, 0);
+	rig_fini(&g);
+}
+END_TEST
+
 Suite *
 server_suite(void)
 {
@@ -506,6 +551,7 @@ server_suite(void)
 	tcase_add_test(tc, access_is_by_listener);
 	tcase_add_test(tc, waiting_get_an_answer_at_the_end);
 	tcase_add_test(tc, nothing_is_sent_after_close);
+	tcase_add_test(tc, counted_by_listener);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -113,6 +113,8 @@ START_TEST(one_destination_per_address)
 	ck_assert_ptr_nonnull(d);
 	ck_assert(addr_eq(&d->addr, &a));
 	ck_assert_ptr_eq(dest_get(&g.dests, &a, false, START + 5000), d);
+	ck_assert_ptr_eq(dest_find(&g.dests, &a), d);
+	ck_assert_ptr_null(dest_find(&g.dests, &b));
 	ck_assert_ptr_ne(dest_get(&g.dests, &b, false, START), d);
 	ck_assert_ptr_ne(dest_get(&g.dests, &c, false, START), d);
 	ck_assert_uint_eq(g.dests.count, 3);
