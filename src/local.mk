@@ -129,7 +129,20 @@ src_libconf_a_SOURCES = \
 	src/conf/value.c src/conf/value.h \
 	src/conf/words.c src/conf/words.h
 
+src_libctl_a_SOURCES = \
+	src/ctl/command.c src/ctl/command.h \
+	src/ctl/control.c src/ctl/control.h \
+	src/ctl/expo.c src/ctl/expo.h \
+	src/ctl/http.c src/ctl/http.h \
+	src/ctl/metrics.c src/ctl/metrics.h \
+	src/ctl/rows.c src/ctl/rows.h \
+	src/ctl/sources.h \
+	src/ctl/status.c src/ctl/status.h \
+	src/ctl/sums.c src/ctl/sums.h \
+	src/ctl/text.c src/ctl/text.h
+
 src_coaproxy_SOURCES = \
+	src/main/admin.c src/main/admin.h \
 	src/main/args.c src/main/args.h \
 	src/main/daemon.c src/main/daemon.h \
 	src/main/explain.c src/main/explain.h \
@@ -150,9 +163,10 @@ noinst_LIBRARIES += \
 	src/libproxy.a \
 	src/libserver.a \
 	src/libupstream.a \
-	src/libconf.a
+	src/libconf.a \
+	src/libctl.a
 
-sbin_PROGRAMS += src/coaproxy
+sbin_PROGRAMS += src/coaproxy src/coaproxyctl
 
 # What a program of each layer links: the layer and those below, topmost first.
 # An arrow upwards does not link.
@@ -165,8 +179,12 @@ link_server = src/libserver.a src/libproxy.a src/libmsg.a src/libcoap.a \
 	$(link_net)
 link_upstream = src/libupstream.a src/libproxy.a src/libmsg.a src/libcoap.a \
 	$(link_net)
+link_ctl = src/libctl.a src/libserver.a $(link_upstream)
 link_conf = src/libconf.a $(INIH_LIBS) src/libserver.a $(link_upstream)
 
-src_coaproxy_LDADD = $(link_conf) $(SYSTEMD_LIBS)
+src_coaproxyctl_SOURCES = src/tool/coaproxyctl.c
+src_coaproxyctl_LDADD = $(link_base)
+
+src_coaproxy_LDADD = src/libctl.a $(link_conf) $(SYSTEMD_LIBS)
 
 EXTRA_DIST += src/banned.h src/layers

@@ -194,6 +194,14 @@ tests_unit_conf_unit_SOURCES = $(unit_runner) \
 	tests/unit/conf/test_value.c \
 	tests/unit/conf/test_words.c
 
+tests_unit_ctl_unit_SOURCES = $(unit_runner) \
+	tests/unit/ctl/main.c \
+	tests/unit/ctl/suites.h \
+	tests/unit/ctl/test_command.c \
+	tests/unit/ctl/test_expo.c \
+	tests/unit/ctl/test_rows.c \
+	tests/unit/ctl/test_text.c
+
 tests_unit_main_unit_SOURCES = $(unit_runner) \
 	tests/unit/main/main.c \
 	tests/unit/main/suites.h \
@@ -216,6 +224,7 @@ tests_unit_upstream_unit_LDADD = $(link_upstream) $(CHECK_LIBS)
 tests_unit_upstream_unit_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fetch_response,--wrap=fetch_failed
 tests_unit_conf_unit_LDADD = $(link_conf) $(CHECK_LIBS)
+tests_unit_ctl_unit_LDADD = $(link_ctl) $(CHECK_LIBS)
 tests_unit_main_unit_LDADD = $(link_conf) $(CHECK_LIBS)
 
 tests_unit_base_unit_CPPFLAGS = $(unit_CPPFLAGS)
@@ -227,6 +236,7 @@ tests_unit_proxy_unit_CPPFLAGS = $(unit_CPPFLAGS) \
 tests_unit_server_unit_CPPFLAGS = $(unit_CPPFLAGS)
 tests_unit_upstream_unit_CPPFLAGS = $(unit_CPPFLAGS)
 tests_unit_conf_unit_CPPFLAGS = $(unit_CPPFLAGS)
+tests_unit_ctl_unit_CPPFLAGS = $(unit_CPPFLAGS)
 tests_unit_main_unit_CPPFLAGS = $(unit_CPPFLAGS)
 
 unit_runner = tests/unit/unit.c tests/unit/unit.h
@@ -243,6 +253,7 @@ unit_tests = \
 	tests/unit/server/unit \
 	tests/unit/upstream/unit \
 	tests/unit/conf/unit \
+	tests/unit/ctl/unit \
 	tests/unit/main/unit
 
 if HAVE_CHECK
@@ -406,12 +417,14 @@ system_tests = \
 	tests/system/test_chain.py \
 	tests/system/test_config.py \
 	tests/system/test_docs.py \
+	tests/system/test_ctl.py \
 	tests/system/test_echo.py \
 	tests/system/test_forward.py \
 	tests/system/test_interop.py \
 	tests/system/test_lifecycle.py \
 	tests/system/test_links.py \
 	tests/system/test_message.py \
+	tests/system/test_metrics.py \
 	tests/system/test_node.py \
 	tests/system/test_observe.py \
 	tests/system/test_observe_lost.py \
@@ -425,6 +438,7 @@ TESTS += $(system_tests)
 endif
 TESTS += tests/system/package.sh tests/system/unit-file.sh
 EXTRA_DIST += $(system_tests) \
+	tests/system/admin.py \
 	tests/system/blocks.py \
 	tests/system/coap.py \
 	tests/system/node/.npmrc \

@@ -247,7 +247,8 @@ fill(struct loaded *l)
 {
 	static const enum section_id order[] = { SECTION_PROXY, SECTION_LISTEN,
 		SECTION_FORWARD, SECTION_ROUTE, SECTION_MESSAGE, SECTION_LOG,
-		SECTION_DNS, SECTION_CACHE, SECTION_OBSERVE, SECTION_BLOCK };
+		SECTION_DNS, SECTION_CACHE, SECTION_OBSERVE, SECTION_BLOCK,
+		SECTION_METRICS, SECTION_CONTROL };
 
 	for (size_t i = 0; i < l->doc.n; i++)
 		for (size_t j = 0; j < l->doc.v[i]->n; j++)

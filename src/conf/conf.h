@@ -62,6 +62,10 @@ struct conf {
 	struct trail_conf log_access;	/* what of it is configured */
 	/* [dns] */
 	struct dns_conf dns;
+	/* [metrics] */
+	struct addr metrics;		/* family 0: off */
+	/* [control] */
+	const char *control;	/* path; NULL: by the environment */
 };
 
 /* The errors and warnings of a load, each one line or more of text ready to

@@ -243,6 +243,21 @@ read_bind(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+/* "http://127.0.0.1:9683": an address, not a name. */
+static const char *
+read_http(const struct value_at *at, struct span word, void *out)
+{
+	struct addr *a = out;
+
+	(void)at;
+	if (!starts_with(word, "http://") ||
+	    !read_address(skip(word, 7), a, 80) || a->family == 0) {
+		*a = (struct addr){ .family = 0 };
+		return value_not;
+	}
+	return NULL;
+}
+
 /* "192.0.2.53", "2001:db8::53", either with port. */
 static const char *
 read_dns_server(const struct value_at *at, struct span word, void *out)
@@ -497,6 +512,8 @@ const struct value_type
     value_bind = { .noun = "a listen address", .read = read_bind,
 	.size = sizeof(struct bind_conf), .example = "for example "
 	"coap://*:5683, coap://192.0.2.1:5683, coap://[::1]:5683" },
+    value_http = { .noun = "an address for HTTP", .read = read_http,
+	.example = "for example http://127.0.0.1:9683, http://[::1]:9683" },
     value_dns_server = { .noun = "the address of a name server",
 	.read = read_dns_server, .size = sizeof(struct addr),
 	.example = "for example 192.0.2.53, [2001:db8::53]:53" },

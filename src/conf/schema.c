@@ -40,9 +40,9 @@ static const struct schema_section sections[SECTION_TYPES] = {
 		"Observations." },
 	{ SECTION_BLOCK, "block", NAME_NONE, true, false,
 		"Block-wise transfers." },
-	{ SECTION_METRICS, "metrics", NAME_NONE, false, true,
+	{ SECTION_METRICS, "metrics", NAME_NONE, false, false,
 		"Metrics over HTTP." },
-	{ SECTION_CONTROL, "control", NAME_NONE, false, true,
+	{ SECTION_CONTROL, "control", NAME_NONE, true, false,
 		"The control socket." },
 	{ SECTION_TLS, "tls", NAME_OPTIONAL, false, true,
 		"Keys and certificates." },
@@ -256,9 +256,16 @@ static const struct schema_key keys[] = {
 		.hi = 7 * DAY, .def = "5m",
 		.help = "answers are kept at most this long" },
 
+	/* [metrics] */
+	{ SECTION_METRICS, "bind", &value_http, IN(conf, metrics),
+		.def = "http://127.0.0.1:9683",
+		.help = "address of /metrics, /healthz and /" },
+
+	/* [control] */
+	{ SECTION_CONTROL, "socket", &value_socket, IN(conf, control),
+		.def = "", .help = "path of the socket for coaproxyctl" },
+
 	/* Sections of later work */
-	LATER(SECTION_METRICS, "bind", "http://127.0.0.1:9683", "address"),
-	LATER(SECTION_CONTROL, "socket", "", "path of the socket"),
 	LATER(SECTION_TLS, "cert", "", "certificate chain"),
 	LATER(SECTION_TLS, "key", "", "private key"),
 	LATER(SECTION_TLS, "psk-file", "", "pre-shared keys"),

@@ -240,6 +240,21 @@ read_log_format(const struct value_at *at, struct span word, void *out)
 	return NULL;
 }
 
+enum { SOCKET_MAX = 107 };	/* sun_path of unix(7), without its NUL */
+
+static const char *
+read_socket(const struct value_at *at, struct span word, void *out)
+{
+	const char **p = out;
+
+	if (word.n == 0 || word.p[0] != '/')
+		return value_not;
+	if (word.n > SOCKET_MAX)
+		return "is too long for a socket";
+	*p = doc_string(&at->l->doc, word);
+	return NULL;
+}
+
 static const char *const nstarts[] = { "auto", NULL };
 
 static const char *const confirmables[] = { "as-client", "always", "never",
@@ -439,6 +454,8 @@ const struct value_type
 	.example = "off, errors, all, or for example 1/100" },
     value_log_format = { .noun = "a log format", .read = read_log_format,
 	.words = formats, .example = "text, logfmt or json" },
+    value_socket = { .noun = "the path of a socket", .read = read_socket,
+	.example = "for example /run/coaproxy/control" },
     value_confirmable = { .noun = "a way to send requests",
 	.read = read_confirmable, .words = confirmables,
 	.example = "as-client, always or never" },

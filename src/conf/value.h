@@ -47,11 +47,11 @@ extern const struct value_type value_bool, value_count, value_size,
     value_methods, value_level, value_log_target, value_log_access,
     value_log_format, value_confirmable, value_as,
     value_links, value_send_host, value_reply, value_rate, value_nstart,
-    value_include, value_amplification;
+    value_include, value_amplification, value_socket;
 
 /* Places (place.c). */
 extern const struct value_type value_networks, value_own_name, value_host,
-    value_path, value_bind, value_dns_server, value_listen, value_to,
+    value_path, value_bind, value_http, value_dns_server, value_listen, value_to,
     value_server, value_via, value_allow_to, value_deny_to;
 
 /* Reports that WORD was refused, and WHY. */

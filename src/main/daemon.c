@@ -12,9 +12,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "base/xalloc.h"
 #include "conf/conf.h"
+#include "main/admin.h"
 #include "main/args.h"
 #include "main/explain.h"
 #include "main/sd.h"
@@ -49,6 +51,7 @@ struct daemon {
 	struct timer interfaces;
 	struct timer drain;
 	bool draining;
+	struct admin admin;
 };
 
 /* ---- building ---- */
@@ -277,8 +280,43 @@ build_signals(struct daemon *d)
 	    loop_signal(d->loop, SIGHUP, hangup_cb, d);
 }
 
+/* ---- operators ---- */
+
+static void
+drain_action(void *user)
+{
+	struct daemon *d = user;
+
+	if (!d->draining)
+		terminate_cb(d, SIGTERM);
+}
+
 static bool
-build(struct daemon *d)
+build_admin(struct daemon *d, const char *file)
+{
+	struct sources *src = &d->admin.src;
+
+	*src = (struct sources){
+		.name = d->conf->name,
+		.addresses = d->ready + strlen("ready: "),
+		.config = { .file = file, .generation = 1,
+			.loaded_ms = clock_wall_ms() },
+		.listeners = d->listeners,
+		.nlisteners = d->conf->nlisten,
+		.rules = &d->conf->rules,
+		.loop = d->loop,
+		.proxy = d->proxy,
+		.server = d->server,
+		.client = d->client,
+		.resolver = d->resolver,
+	};
+	d->admin.act = (struct ctl_actions){ .user = d,
+		.drain = drain_action };
+	return admin_open(&d->admin, d->conf);
+}
+
+static bool
+build(struct daemon *d, const char *file)
 {
 	if (!build_net(d))
 		goto fail;
@@ -286,7 +324,7 @@ build(struct daemon *d)
 	if (!build_proxy(d) || !build_ends(d) || !build_signals(d))
 		goto fail;
 	interfaces_fire(&d->interfaces, loop_now(d->loop));
-	return bind_all(d);
+	return bind_all(d) && build_admin(d, file);
 fail:
 	log_error(NULL, "cannot start: %s", strerror(errno));
 	return false;
@@ -295,6 +333,7 @@ fail:
 static void
 tear_down(struct daemon *d)
 {
+	admin_close(&d->admin);
 	timer_stop(&d->drain);
 	timer_stop(&d->interfaces);
 	/* What the proxy drops goes through the ends, so it goes first. */
@@ -341,7 +380,7 @@ raise_descriptor_limit(void)
 }
 
 static int
-run(const struct conf *c)
+run(const struct conf *c, const char *file)
 {
 	struct daemon d = { .conf = c, .ready = xstrdup("ready:") };
 	int status = EXIT_OTHER;
@@ -349,7 +388,7 @@ run(const struct conf *c)
 	raise_descriptor_limit();
 	list_init(&d.drain.link);
 	list_init(&d.interfaces.link);
-	if (build(&d)) {
+	if (build(&d, file)) {
 		fprintf(stderr, "%s\n", d.ready);
 		fflush(stderr);
 		sd_tell("READY=1\nSTATUS=Serving %zu listener%s, %zu route%s",
@@ -382,11 +421,17 @@ load(const struct args *a)
 	return c;
 }
 
+static const char *
+source_name(const struct args *a)
+{
+	return a->text != NULL ? "command line" : a->config;
+}
+
 static int
 print_check(const struct args *a, const struct conf *c)
 {
 	printf("%s: OK (%zu listener%s, %zu route%s)\n",
-	    a->text != NULL ? "command line" : a->config, c->nlisten,
+	    source_name(a), c->nlisten,
 	    plural(c->nlisten), c->rules.n, plural(c->rules.n));
 	return EXIT_OK;
 }
@@ -441,7 +486,8 @@ with_conf(const struct args *a)
 	else if (a->mode == ARGS_EXPLAIN)
 		status = explain(c, a);
 	else
-		status = open_log(a, c) ? run(c) : EXIT_OTHER;
+		status = open_log(a, c) ? run(c, source_name(a)) :
+				    EXIT_OTHER;
 	conf_free(c);
 	return status;
 }

@@ -120,7 +120,7 @@ START_TEST(test_later_examples)
 		"[route telemetry]\nlisten = web\npath = /ingest\n"
 		"to = https://api.example.com/v2/ingest\n"
 		"[cache]\nsize = 64M\n[observe]\nlinger = 5s\n"
-		"[metrics]\nbind = http://127.0.0.1:9683\n", 3 },
+		"[metrics]\nbind = http://127.0.0.1:9683\n", 2 },
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(t); i++) {

@@ -204,7 +204,10 @@ START_TEST(test_text)
 	    "[block]\n"
 	    "max-body = 1M\n"
 	    "size = 1024\n"
-	    "max-transfers = 1024\n");
+	    "max-transfers = 1024\n"
+	    "\n"
+	    "[control]\n"
+	    "socket =\n");
 	free(text);
 	unload(&l);
 }

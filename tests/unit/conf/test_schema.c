@@ -226,7 +226,8 @@ START_TEST(test_suggest)
 	ck_assert_str_eq(schema_suggest_section("rotue"), "route");
 	ck_assert_str_eq(schema_suggest_section("cahce"), "cache");
 	ck_assert_str_eq(schema_suggest_section("osberve"), "observe");
-	ck_assert_ptr_null(schema_suggest_section("mertics"));
+	ck_assert_str_eq(schema_suggest_section("mertics"), "metrics");
+	ck_assert_ptr_null(schema_suggest_section("tsl"));
 	ck_assert_ptr_null(schema_suggest_section("reload"));
 	ck_assert_str_eq(schema_suggest_key(SECTION_LISTEN, "bnid"), "bind");
 	ck_assert_ptr_null(schema_suggest_key(SECTION_LISTEN, "tsl"));

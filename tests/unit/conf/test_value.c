@@ -66,6 +66,30 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+/* Off unless the section is there; a socket only by name. */
+START_TEST(test_admin)
+{
+	struct conf *c = load_fine("[route]\nto = coap://h\n");
+	struct addr a;
+
+	ck_assert_uint_eq(c->metrics.family, 0);
+	ck_assert_ptr_null(c->control);
+	teardown();
+	c = load_fine("[route]\nto = coap://h\n[metrics]\n[control]\n"
+	    "socket =\n");
+	ck_assert(addr_parse_ip(&a, SPAN_LIT("127.0.0.1"), false));
+	a.port = 9683;
+	ck_assert(addr_eq(&c->metrics, &a));
+	ck_assert_ptr_null(c->control);
+	teardown();
+	c = load_fine("[route]\nto = coap://h\n[metrics]\n"
+	    "bind = http://[::1]:0\n[control]\nsocket = /run/x\n");
+	ck_assert_uint_eq(c->metrics.family, 6);
+	ck_assert_uint_eq(c->metrics.port, 0);
+	ck_assert_str_eq(c->control, "/run/x");
+}
+END_TEST
+
 /* The bounds reach everybody who keeps to them. */
 START_TEST(test_observe)
 {
@@ -211,6 +235,28 @@ START_TEST(test_refused)
 			"between 1 and 1048576" },
 		{ "[observe]\nlinger = 2h", "2:10: error: '2h' is not "
 			"between 0 and 3600s" },
+		{ "[metrics]\nbind = http://localhost:1", "2:8: error: "
+			"'http://localhost:1' is not an address for HTTP; "
+			"expected for example http://127.0.0.1:9683, "
+			"http://[::1]:9683" },
+		{ "[metrics]\nbind = http://*:1", "2:8: error: "
+			"'http://*:1' is not an address for HTTP; "
+			"expected for example http://127.0.0.1:9683, "
+			"http://[::1]:9683" },
+		{ "[metrics]\nbind = coap://127.0.0.1:1", "2:8: error: "
+			"'coap://127.0.0.1:1' is not an address for HTTP; "
+			"expected for example http://127.0.0.1:9683, "
+			"http://[::1]:9683" },
+		{ "[control]\nsocket = run/x", "2:10: error: 'run/x' is not "
+			"the path of a socket; expected for example "
+			"/run/coaproxy/control" },
+		{ "[control]\nsocket = /"
+			"0123456789012345678901234567890123456789012345678901"
+			"0123456789012345678901234567890123456789012345678901"
+			"012", "2:10: error: '/"
+			"0123456789012345678901234567890123456789012345678901"
+			"0123456789012345678901234567890123456789012345678901"
+			"012' is too long for a socket" },
 		{ "[observe]\nconfirmable-every = 0", "2:21: error: '0' is "
 			"not between 1 and 255" },
 		{ "[route]\nto = coap://h\nobserve = maybe", "3:11: error: "
@@ -464,6 +510,7 @@ value_suite(void)
 	tcase_add_test(tc, test_numbers);
 	tcase_add_test(tc, test_sizes);
 	tcase_add_test(tc, test_observe);
+	tcase_add_test(tc, test_admin);
 	tcase_add_test(tc, test_words);
 	tcase_add_test(tc, test_log);
 	tcase_add_test(tc, test_name);

@@ -1,0 +1,389 @@
+"""coaproxyctl and the control socket behind it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import tempfile
+import threading
+import time
+
+import tap
+from admin import COAPROXYCTL, Watched, coaproxyctl, receive_all
+from coap import GET, OBSERVE, PROXY_URI, Client, Message, Origin
+from programs import TOP, Proxy, coaproxy
+from tap import contains, equal, test
+
+ROUTES = '''
+[listen public]
+bind = coap://127.0.0.1:0
+[cache]
+size = 1M
+[route first]
+path = /first
+to = coap://127.0.0.1:{port}
+[route second]
+path = /second
+reply = 2.05 "second"
+[route third]
+path = /third
+to = coap://127.0.0.1:{port}
+[forward]
+allow-to = loopback
+'''
+
+
+@contextlib.contextmanager
+def setting():
+    with Origin() as origin, Watched(ROUTES.format(port=origin.port)) as p, \
+            Client(p.address) as client:
+        yield origin, p, client
+
+
+def ask(origin, client, path, payload='x', options=(), **reply):
+    sent = client.send(Message(GET, path, options))
+    request = origin.answer(payload=payload, **reply)
+    client.await_response(sent)
+    return request
+
+
+@test('status: one screen, or one object')
+def _():
+    with setting() as (origin, p, client):
+        ask(origin, client, '/first')
+        page = p.ctl('status')
+        for part in ('coaproxy ', p.uri, 'public', 'first', 'serving'):
+            contains(page, part)
+        equal(p.get('/')[2].splitlines()[4:8], page.splitlines()[4:8])
+        [status] = p.json('status')
+        equal((status['state'], status['requests'], status['c2']),
+              ('serving', 1, 1))
+        equal(status['pid'], p.process.pid)
+        equal(status['generation'], 1)
+        equal(status['addresses'], p.uri)
+        equal(status['uptime'] < 60, True)
+
+
+@test('routes: hits in the order of the configuration')
+def _():
+    with setting() as (origin, p, client):
+        equal([r['route'] for r in p.json('routes')],
+              ['first', 'second', 'third'])
+        for _ in range(3):
+            client.request(GET, '/second')
+        ask(origin, client, '/third')
+        client.request(GET, '/nothing')
+        client.send(Message(GET, '/first/other'))
+        origin.receive()
+        rows = p.json('routes')
+        equal([(r['route'], r['requests'], r['c2'], r['c4'], r['in_flight'])
+               for r in rows],
+              [('first', 1, 0, 0, 1), ('second', 3, 3, 0, 0),
+               ('third', 1, 1, 0, 0), ('[proxy]', 1, 0, 1, 0)])
+        lines = p.ctl('routes').splitlines()
+        equal([line.split()[:2] for line in lines[1:]],
+              [['first', '1'], ['second', '3'], ['third', '1'],
+               ['[proxy]', '1']])
+
+
+@test('origins: what is outstanding and what waits, at each address')
+def _():
+    with setting() as (origin, p, client), Origin() as other:
+        for i in range(3):
+            client.send(Message(GET, f'/first/{i}'))
+        origin.receive()
+        client.fence()
+        client.send(Message(GET, options=[
+            (PROXY_URI, f'coap://127.0.0.1:{other.port}/')]))
+        other.receive()
+        rows = {r['server']: r for r in p.json('origins')}
+        row = rows[f'127.0.0.1:{origin.port}']
+        equal((row['origin'], row['state'], row['window'],
+               row['outstanding'], row['waiting'], row['requests']),
+              (f'127.0.0.1:{origin.port}', 'up', 1, 1, 2, 1))
+        row = rows[f'127.0.0.1:{other.port}']
+        equal((row['origin'], row['outstanding'], row['requests']),
+              ('[forward]', 1, None))
+        contains(p.ctl('origins'), f'127.0.0.1:{origin.port}')
+
+
+@test('origins: those of a group have its name')
+def _():
+    with Origin() as origin, Watched(f'''
+[origin pool]
+server = coap://127.0.0.1:{origin.port}
+[route]
+to = origin:pool
+''') as p, Client(p.address) as client:
+        ask(origin, client, '/')
+        equal([r['origin'] for r in p.json('origins')], ['pool'])
+        equal(p.metrics().value(
+            'coaproxy_origin_requests_total', origin='pool',
+            server=f'127.0.0.1:{origin.port}'), 1)
+
+
+@test('observations: URI, observers, age and state')
+def _():
+    with setting() as (origin, p, client), Client(p.address) as second:
+        equal(p.json('observations'), [])
+        sent = client.send(Message(GET, '/first/t%', [(OBSERVE, 0)]))
+        request = origin.receive()
+        [row] = p.json('observations')
+        equal((row['state'], row['age'], row['observers']),
+              ('asking', None, 0))
+        origin.reply(request, options=[(OBSERVE, 1)], payload='1')
+        client.await_response(sent)
+        second.request(GET, '/first/t%', [(OBSERVE, 0)])
+        [row] = p.json('observations')
+        equal((row['state'], row['observers'], row['route'], row['uri']),
+              ('open', 2, 'first', f'coap://127.0.0.1:{origin.port}/t%25'))
+        equal(0 <= row['age'] < 30, True, row['age'])
+        contains(p.ctl('observations'), row['uri'])
+        equal(p.json('routes')[0]['observers'], 2)
+
+
+@test('cache: numbers, and flush by a pattern')
+def _():
+    with setting() as (origin, p, client):
+        for path in ('/first/a', '/first/b', '/third/c'):
+            ask(origin, client, path)
+        equal([(r['responses'], r['misses']) for r in p.json('cache')],
+              [(3, 3)])
+        at = f'coap://127.0.0.1:{origin.port}'
+        equal(p.json('cache', 'flush', f'{at}/nothing'), [{'flushed': 0}])
+        equal(p.json('cache', 'flush', f'{at}/a'), [{'flushed': 1}])
+        equal(client.request(GET, '/first/b').payload, b'x')
+        ask(origin, client, '/first/a', 'new')
+        equal(p.ctl('cache', 'flush', '*'), 'flushed: 3\n')
+        equal(p.json('cache')[0]['responses'], 0)
+        ask(origin, client, '/third/c', 'new')
+        p.wait_for('cache flushed')
+
+
+@test('log: the level is told and set')
+def _():
+    with setting() as (_, p, _):
+        equal(p.ctl('log'), 'level: info\n')
+        equal(p.json('log', 'error'), [{'level': 'error'}])
+        p.ctl('cache', 'flush', '*')
+        equal(p.ctl('log', 'info'), 'level: info\n')
+        contains(p.ctl('log', 'loud', status=1), 'error, warn, info or debug')
+        equal('cache flushed' in p.output, False)
+
+
+@test('drain: what is under way is finished, then it ends')
+def _():
+    with setting() as (origin, p, client):
+        sent = client.send(Message(GET, '/first'))
+        request = origin.receive()
+        equal(p.ctl('drain'), 'draining: 1\n')
+        equal(client.request(GET, '/second').code, '5.03')
+        equal(p.json('status')[0]['state'], 'draining')
+        p.ctl('drain')
+        origin.reply(request, payload='at last')
+        equal(client.await_response(sent).payload, b'at last')
+        equal(p.wait_end(), 0)
+        equal(os.path.exists(p.socket), False)
+
+
+@test('drain: with nothing to do it ends at once, and says so before')
+def _():
+    with setting() as (_, p, _):
+        equal(p.ctl('drain'), 'draining: 0\n')
+        equal(p.wait_end(), 0)
+
+
+@test('wrong commands end with 1 and a reason, wrong options with 2')
+def _():
+    with setting() as (_, p, _):
+        for words in (('nothing',), ('status', 'now'), ('cache', 'flush'),
+                      ('cache', 'drop', 'x'), ('log', 'x', 'y')):
+            contains(p.ctl(*words, status=1), 'coaproxyctl: ')
+        for args in ((), ('-x', 'status'), ('-s',), ('two words',), ('',),
+                     ('log', 'a\nb')):
+            equal(coaproxyctl('-s', p.socket, *args)[0]
+                  if args != ('-s',) else coaproxyctl(*args)[0], 2, args)
+        equal(coaproxyctl('--help')[0], 0)
+        contains(coaproxyctl('-V')[1], 'coaproxyctl ')
+    status, out, err = coaproxyctl('-s', '/nonexistent/socket', 'status')
+    equal((status, out), (1, ''))
+    contains(err, '/nonexistent/socket')
+    contains(coaproxyctl('-s', '/' + 'x' * 200, 'status')[2], 'too long')
+
+
+@test('help lists every command, and so does the manual')
+def _():
+    with setting() as (_, p, _):
+        commands = [row['command'] for row in p.json('help')]
+    manual = (TOP / 'docs/coaproxyctl.8').read_text()
+    usage = coaproxyctl('-h')[1]
+    equal(len(commands) > 7, True)
+    for command in commands:
+        contains(manual, f'.It Ic {command}')
+        contains(usage, command)
+
+
+@test('the socket is for user and group, whatever the umask')
+def _():
+    for mask in (0, 0o077):
+        before = os.umask(mask)
+        try:
+            p = Watched('[forward]')
+        finally:
+            os.umask(before)
+        with p:
+            mode = os.stat(p.socket)
+            equal(stat.S_IMODE(mode.st_mode), 0o660)
+            equal(stat.S_ISSOCK(mode.st_mode), True)
+
+
+@test('without a setting it is in RUNTIME_DIRECTORY, and else nowhere')
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        env = {'RUNTIME_DIRECTORY': f'{directory}:/elsewhere'}
+        with Proxy('[forward]', env=env):
+            status, out, _ = coaproxyctl('-j', 'status', env=env)
+            equal((status, json.loads(out)['state']), (0, 'serving'))
+            # One that is there is no reason not to serve.
+            with Proxy('[forward]', env=env) as second:
+                second.wait_for('cannot open the control socket.*in use')
+            equal(coaproxyctl('status', env=env)[0], 0)
+        equal(os.listdir(directory), [])
+        with Proxy('[forward]', env={'RUNTIME_DIRECTORY': ''}):
+            equal(os.listdir(directory), [])
+
+
+@test('two instances: the second does not take the socket of the first')
+def _():
+    with setting() as (_, p, _):
+        text = f'''
+[listen]
+bind = coap://127.0.0.1:0
+[route]
+reply = 2.05
+[control]
+socket = {p.socket}
+'''
+        status, _, err = coaproxy('-c', '-', text=text)
+        equal(status, 1)
+        contains(err, f'cannot open the control socket {p.socket}')
+        p.ctl('status')
+        with Watched('[forward]') as other:
+            equal(other.json('status')[0]['pid'] == p.process.pid, False)
+
+
+@test('a socket left behind is replaced; what is no socket stays')
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'control')
+        text = f'[forward]\n[control]\nsocket = {path}\n'
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(path)
+        with Proxy(text):
+            equal(coaproxyctl('-s', path, 'status')[0], 0)
+        with open(path, 'w') as file:
+            file.write('precious')
+        status, _, err = coaproxy('-c', '-', text=text +
+                                  '[listen]\nbind = coap://127.0.0.1:0\n')
+        equal(status, 1)
+        contains(err, 'cannot open the control socket')
+        with open(path) as file:
+            equal(file.read(), 'precious')
+
+
+@test('hostile lines get an error or the end, and nothing else happens')
+def _():
+    with setting() as (_, p, _):
+        for line, answer in (
+                (b'\n', b'error: '), (b'\r\n', b'error: '),
+                (b'status' + b'x' * 2000, b'error: the line is too long\n'),
+                (b'x' * 1024 + b'\n', b'error: the line is too long\n'),
+                (b'x' * 1000000, b'error: the line is too long\n'),
+                (b'sta\0tus\n', b'error: no text\n'),
+                (b'\xff\xfe\n', b'error: '),
+                (b'cache flush ' + b'*' * 900 + b'\n', b'flushed: 0\nok\n'),
+                (b'log \x1b[31m\n', b'error: '),
+                (b'a ' * 500 + b'\n', b'error: too many words\n'),
+                (b'status\nstatus\n' * 50, b'coaproxy ')):
+            try:
+                got = p.say(line)
+            except ConnectionError:
+                got = answer
+            equal(got.startswith(answer), True, (line[:20], got[:80]))
+        # Half a line, and the end.
+        with p.connect() as s:
+            s.sendall(b'stat')
+            s.shutdown(socket.SHUT_WR)
+            equal(receive_all(s), b'')
+        # All of a line, and the end: it is answered.
+        with p.connect() as s:
+            s.sendall(b'log\n')
+            s.shutdown(socket.SHUT_WR)
+            equal(receive_all(s), b'level: info\nok\n')
+        # Gone before the answer.
+        for _ in range(50):
+            with p.connect() as s:
+                s.sendall(b'status\n')
+        p.ctl('status')
+
+
+@test('many connections: eight have their turn, the others wait for theirs')
+def _():
+    with setting() as (_, p, client):
+        fds = f'/proc/{p.process.pid}/fd'
+        p.ctl('status')
+        before = len(os.listdir(fds))
+        with contextlib.ExitStack() as stack:
+            held = [stack.enter_context(p.connect()) for _ in range(20)]
+            # A request is answered by the time they have been accepted.
+            client.fence()
+            equal(len(os.listdir(fds)) <= before + 8, True)
+            answers = []
+
+            def last():
+                answers.append(p.say(b'log\n'))
+
+            thread = threading.Thread(target=last)
+            thread.start()
+            for s in held:
+                s.close()
+            thread.join()
+            equal(answers, [b'level: info\nok\n'])
+        p.ctl('status')
+        deadline = time.monotonic() + 20
+        while len(os.listdir(fds)) > before:
+            equal(time.monotonic() < deadline, True, 'descriptors')
+            time.sleep(0.02)
+
+
+@test('who does not read is given up in time, and holds up nobody')
+def _():
+    with setting() as (origin, p, client), contextlib.ExitStack() as stack:
+        silent = stack.enter_context(p.connect())
+        began = time.monotonic()
+        lazy = [stack.enter_context(p.connect()) for _ in range(3)]
+        for s in lazy:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            s.sendall(b'status\n')
+        p.ctl('status')
+        equal(client.request(GET, '/second').payload, b'second')
+        silent.settimeout(39)
+        equal(silent.recv(1), b'')
+        equal(25 < time.monotonic() - began < 38, True)
+        p.ctl('status')
+
+
+@test('SIGTERM while somebody is connected: it ends, and the socket goes')
+def _():
+    with setting() as (_, p, _), p.connect() as s:
+        s.sendall(b'stat')
+        p.signal(signal.SIGTERM)
+        equal(p.wait_end(), 0)
+        with contextlib.suppress(ConnectionResetError):
+            equal(s.recv(1), b'')
+        equal(os.path.exists(p.socket), False)
+
+
+tap.run(None if os.access(COAPROXYCTL, os.X_OK) else 'no coaproxyctl')
