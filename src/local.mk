@@ -139,7 +139,8 @@ src_libctl_a_SOURCES = \
 	src/ctl/sources.h \
 	src/ctl/status.c src/ctl/status.h \
 	src/ctl/sums.c src/ctl/sums.h \
-	src/ctl/text.c src/ctl/text.h
+	src/ctl/text.c src/ctl/text.h \
+	src/ctl/trace.c src/ctl/trace.h
 
 src_coaproxy_SOURCES = \
 	src/main/admin.c src/main/admin.h \

@@ -200,7 +200,8 @@ tests_unit_ctl_unit_SOURCES = $(unit_runner) \
 	tests/unit/ctl/test_command.c \
 	tests/unit/ctl/test_expo.c \
 	tests/unit/ctl/test_rows.c \
-	tests/unit/ctl/test_text.c
+	tests/unit/ctl/test_text.c \
+	tests/unit/ctl/test_trace.c
 
 tests_unit_main_unit_SOURCES = $(unit_runner) \
 	tests/unit/main/main.c \

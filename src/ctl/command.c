@@ -19,6 +19,7 @@ struct call {
 	const struct sources *src;
 	const struct ctl_actions *act;
 	struct evbuffer *out;
+	struct command_trace *trace;
 	bool json;
 	char *words[WORDS_MAX + 1];	/* the command first; NULL behind the
 					 * last */
@@ -161,6 +162,16 @@ run_log(struct call *c)
 	return NULL;
 }
 
+static const char *
+run_trace(struct call *c)
+{
+	const char *wrong = trace_filter_read(&c->trace->filter, c->words + 1,
+	    c->n - 1);
+
+	c->trace->wanted = wrong == NULL;
+	return wrong;
+}
+
 static const char *run_help(struct call *c);
 
 static const struct command {
@@ -177,6 +188,7 @@ static const struct command {
 	{ "reload", 1, run_reload, "take the configuration into use anew" },
 	{ "drain", 1, run_drain, "finish what is under way, and end" },
 	{ "log", 2, run_log, "[LEVEL]  error, warn, info or debug" },
+	{ "trace", WORDS_MAX, run_trace, "[FILTER]  datagrams as they pass" },
 	{ "help", 1, run_help, "this list" },
 };
 
@@ -222,9 +234,11 @@ split(struct call *c, char *line)
 
 const char *
 command_run(char *line, const struct sources *src,
-    const struct ctl_actions *act, struct evbuffer *out)
+    const struct ctl_actions *act, struct evbuffer *out,
+    struct command_trace *trace)
 {
-	struct call c = { .src = src, .act = act, .out = out };
+	struct call c = { .src = src, .act = act, .out = out,
+		.trace = trace };
 
 	if (!split(&c, line))
 		return complain("too many words");

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "ctl/command.h"
+#include "ctl/trace.h"
 
 enum { BACKLOG = 16, PAUSE_MS = 200 };
 
@@ -25,6 +26,7 @@ struct conn {
 	struct bufferevent *bev;
 	struct timer deadline;
 	bool answered;
+	struct trace trace;
 };
 
 struct control {
@@ -34,6 +36,7 @@ struct control {
 	struct evconnlistener *listener;
 	struct list conns;
 	size_t nconns;
+	struct traces traces;
 	struct timer again;	/* accept() is tried again */
 	char *path;
 	dev_t dev;		/* of what is at PATH */
@@ -49,6 +52,7 @@ conn_free(struct conn *c)
 
 	list_del(&c->link);
 	timer_stop(&c->deadline);
+	trace_stop(&c->trace);
 	bufferevent_free(c->bev);
 	free(c);
 	if (ctl->nconns-- == CONTROL_CONNS)
@@ -75,6 +79,29 @@ finish(struct conn *c, const char *wrong)
 		evbuffer_add_printf(out, "ok\n");
 }
 
+/* The answer to LINE, or as much of it as there is now. */
+static void
+answer_line(struct conn *c, char *line)
+{
+	struct control *ctl = c->control;
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	struct command_trace trace = { .wanted = false };
+	const char *wrong = command_run(line, ctl->src, ctl->act, out, &trace);
+
+	if (trace.wanted &&
+	    !trace_start(&ctl->traces, &c->trace, &trace.filter, out)) {
+		wrong = "as many as may be are tracing";
+		trace.wanted = false;
+	}
+	trace_filter_fini(&trace.filter);
+	if (!trace.wanted) {
+		finish(c, wrong);
+		return;
+	}
+	/* It lasts until the other side closes. */
+	timer_stop(&c->deadline);
+}
+
 static void
 read_cb(struct bufferevent *bev, void *arg)
 {
@@ -83,8 +110,10 @@ read_cb(struct bufferevent *bev, void *arg)
 	size_t n;
 	char *line;
 
-	if (c->answered)
+	if (c->answered || c->trace.in != NULL) {
+		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
+	}
 	line = evbuffer_readln(in, &n, EVBUFFER_EOL_LF);
 	if (line == NULL) {
 		if (evbuffer_get_length(in) >= CONTROL_LINE)
@@ -96,8 +125,7 @@ read_cb(struct bufferevent *bev, void *arg)
 	else if (strlen(line) != n)
 		finish(c, "no text");
 	else
-		finish(c, command_run(line, c->control->src, c->control->act,
-			bufferevent_get_output(bev)));
+		answer_line(c, line);
 	free(line);
 }
 
@@ -259,6 +287,7 @@ control_new(struct loop *l, const char *path, const struct sources *src,
 	ctl->act = act;
 	ctl->loop = l;
 	list_init(&ctl->conns);
+	traces_init(&ctl->traces, src->udp);
 	timer_init(&ctl->again, again_fire);
 	ctl->path = strdup(path);
 	fd = ctl->path != NULL ? bind_socket(ctl) : -1;

@@ -9,6 +9,7 @@
 
 #include "net/loop.h"
 #include "net/resolve.h"
+#include "net/udp.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
 #include "upstream/client.h"
@@ -34,6 +35,7 @@ struct sources {
 	size_t nlisteners;
 	const struct rules *rules;
 	struct loop *loop;
+	struct udp *udp;
 	struct proxy *proxy;
 	struct server *server;
 	struct client *client;

@@ -305,6 +305,7 @@ build_admin(struct daemon *d, const char *file)
 		.nlisteners = d->conf->nlisten,
 		.rules = &d->conf->rules,
 		.loop = d->loop,
+		.udp = d->udp,
 		.proxy = d->proxy,
 		.server = d->server,
 		.client = d->client,

@@ -49,6 +49,8 @@ struct udp {
 	struct list failed;	/* have errors to report */
 	struct list grave;	/* closed */
 	struct timer again;	/* makes the next turn come at once */
+	udp_seen_fn seen;	/* NULL: nobody watches */
+	void *seen_user;
 	struct rx rx;
 	struct sendq_batch tx;
 };
@@ -123,6 +125,41 @@ deliver(struct net_sock *s, struct mmsghdr *m, uint64_t now)
 	s->ops->input(s->user, &from, &to,
 	    span_make(h->msg_iov->iov_base, m->msg_len),
 	    (h->msg_flags & MSG_TRUNC) != 0, now);
+}
+
+static void
+tell_received(struct net_sock *s, struct mmsghdr *m)
+{
+	struct udp *u = s->udp;
+	struct msghdr *h = &m->msg_hdr;
+	uint32_t dropped = 0;
+	struct udp_seen seen = { .remote = s->peer,
+		.connected = is_connected(s),
+		.datagram = span_make(h->msg_iov->iov_base, m->msg_len) };
+
+	sock_read_control(&s->sock, h, &seen.local, &dropped);
+	if (seen.connected || addr_from_sockaddr(&seen.remote, h->msg_name))
+		u->seen(u->seen_user, &seen);
+}
+
+static void
+tell_sent(struct net_sock *s, const struct addr *to, const struct addr *local,
+    const struct buf *b)
+{
+	struct udp *u = s->udp;
+	struct udp_seen seen = { .out = true, .connected = is_connected(s),
+		.local = local != NULL ? *local : s->sock.local,
+		.remote = to != NULL ? *to : s->peer,
+		.datagram = buf_span(b) };
+
+	u->seen(u->seen_user, &seen);
+}
+
+void
+udp_watch(struct udp *u, udp_seen_fn fn, void *user)
+{
+	u->seen = fn;
+	u->seen_user = user;
 }
 
 static void
@@ -232,6 +269,8 @@ readable_cb(evutil_socket_t fd, short events, void *arg)
 	n = receive(s, now);
 	if (n > 0)
 		adapt_batch(s, n);
+	for (unsigned i = 0; u->seen != NULL && i < n; i++)
+		tell_received(s, &u->rx.msgs[i]);
 	for (unsigned i = 0; i < n && s->ops != NULL; i++)
 		deliver(s, &u->rx.msgs[i], now);
 }
@@ -261,6 +300,8 @@ udp_send(struct net_sock *s, const struct addr *to, const struct addr *local,
     struct buf *b)
 {
 	assert(s->ops != NULL);
+	if (s->udp->seen != NULL)
+		tell_sent(s, to, local, b);
 	if (sendq_put(&s->queue, to, local, b))
 		mark_dirty(s);
 	else

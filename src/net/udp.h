@@ -52,6 +52,21 @@ struct net_sock *udp_adopt(struct udp *u, int fd,
 
 const struct udp_stats *udp_sock_stats(const struct net_sock *s);
 
+/* A datagram that has come in, or has been queued to go out. */
+struct udp_seen {
+	struct addr local, remote;
+	struct span datagram;
+	bool out;
+	bool connected;		/* its socket is (net_ops->connect) */
+};
+
+typedef void (*udp_seen_fn)(void *user, const struct udp_seen *seen);
+
+/* From now on FN is told of every datagram, borrowed; NULL: nobody. It uses no
+ * socket. Costs one test for each batch and for each datagram sent while nobody
+ * watches. */
+void udp_watch(struct udp *u, udp_seen_fn fn, void *user);
+
 /* Sends everything queued; the loop does it by itself at each turn's end. */
 void udp_flush(struct udp *u);
 

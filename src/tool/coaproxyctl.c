@@ -2,13 +2,15 @@
  * coaproxyctl: one command to a running coaproxy, and its answer.
  *
  * The last line of an answer is "ok" or "error: TEXT" and becomes the exit
- * status; so lines are printed when the next one is there. Knows no command:
- * those are the daemon's.
+ * status; so lines are printed when the next one is there. Knows no command but
+ * "trace", which goes on until one of us ends: the others are the daemon's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,13 +144,14 @@ judge(char *last)
 }
 
 static int
-print_answer(int fd)
+print_answer(int fd, const char *to)
 {
 	FILE *in = fdopen(fd, "r");
 	char *line = NULL, *last = NULL;
 	size_t cap = 0;
 	int status;
 
+	(void)to;
 	if (in == NULL) {
 		complain("%s", strerror(errno));
 		close(fd);
@@ -173,8 +176,124 @@ print_answer(int fd)
 	return status;
 }
 
+/* ---- trace ---- */
+
+static bool
+write_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+/* A stream of lines, or of the records of a pcap file, whose header counts as
+ * one. */
+struct stream {
+	bool pcap, begun;
+	size_t n;
+	char buf[4 * 65536];	/* more than a record */
+};
+
+/* How many of the first octets of P, N of them, are one record; 0: not yet. */
+static size_t
+record(const struct stream *s, const char *p, size_t n)
+{
+	enum { FILE_HEAD = 24, HEAD = 16, LENGTH_AT = 8 };
+	const char *end;
+	uint32_t octets;
+
+	if (!s->pcap) {
+		end = memchr(p, '\n', n);
+		return end != NULL ? (size_t)(end - p) + 1 : 0;
+	}
+	if (!s->begun)
+		return n >= FILE_HEAD ? FILE_HEAD : 0;
+	if (n < HEAD)
+		return 0;
+	memcpy(&octets, p + LENGTH_AT, sizeof(octets));
+	return octets <= n - HEAD ? HEAD + octets : 0;
+}
+
+/* Hands on what is whole: whenever we are interrupted OUT can be read. */
+static bool
+hand_on(struct stream *s, int out)
+{
+	size_t done = 0, n;
+
+	while ((n = record(s, s->buf + done, s->n - done)) > 0) {
+		s->begun = true;
+		done += n;
+	}
+	if (!write_all(out, s->buf, done))
+		return false;
+	s->n -= done;
+	memmove(s->buf, s->buf + done, s->n);
+	return true;
+}
+
+/* What comes from FD goes to OUT at once, but for an error, which comes
+ * first. */
 static int
-ask(const char *path, const char *line)
+copy(struct stream *s, int fd, int out)
+{
+	static const char error[] = "error: ";
+	ssize_t k;
+
+	while ((k = recv(fd, s->buf + s->n, sizeof(s->buf) - 1 - s->n, 0)) !=
+	    0) {
+		if (k < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (k < 0)
+			break;
+		s->n += (size_t)k;
+		s->buf[s->n] = '\0';
+		if (!s->begun &&
+		    strncmp(s->buf, error, sizeof(error) - 1) == 0)
+			return judge(s->buf);
+		if (!hand_on(s, out)) {
+			complain("cannot write: %s", strerror(errno));
+			return STATUS_FAILED;
+		}
+	}
+	return STATUS_OK;
+}
+
+/* Until the daemon ends, or we are interrupted; TO is a file, "-", or NULL for
+ * text. */
+static int
+print_trace(int fd, const char *to)
+{
+	struct stream *s = xcalloc(1, sizeof(*s));
+	int out = STDOUT_FILENO, status = STATUS_FAILED;
+
+	if (to != NULL && strcmp(to, "-") != 0)
+		out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (out < 0) {
+		complain("cannot open %s: %s", to, strerror(errno));
+	} else {
+		s->pcap = to != NULL;
+		status = copy(s, fd, out);
+	}
+	free(s);
+	if (out >= 0 && out != STDOUT_FILENO && close(out) != 0) {
+		complain("cannot write %s: %s", to, strerror(errno));
+		status = STATUS_FAILED;
+	}
+	close(fd);
+	return status;
+}
+
+static int
+ask(const char *path, const char *line, int (*receive)(int fd, const char *to),
+    const char *to)
 {
 	int fd = connect_to(path);
 
@@ -187,7 +306,7 @@ ask(const char *path, const char *line)
 		close(fd);
 		return STATUS_FAILED;
 	}
-	return print_answer(fd);
+	return receive(fd, to);
 }
 
 static void
@@ -201,7 +320,29 @@ usage(FILE *to)
 	      "  -V, --version        -h, --help\n"
 	      "\n"
 	      "status | routes | origins | observations | cache [flush PATTERN]"
-	      "\nreload | drain | log [LEVEL] | help\n", to);
+	      "\nreload | drain | log [LEVEL] | trace [-w FILE] [FILTER] | help"
+	      "\n", to);
+}
+
+/* "trace pcap FILTER" of "trace -w FILE FILTER". */
+static char *
+trace_line(char *const *words, int n, const char **file)
+{
+	char pcap[] = "pcap", trace[] = "trace", *line, **v;
+	int k = 0;
+
+	v = xcalloc((size_t)n + 1, sizeof(*v));
+	v[k++] = trace;
+	for (int i = 1; i < n; i++)
+		if (i == 1 && n > 2 && strcmp(words[i], "-w") == 0) {
+			*file = words[++i];
+			v[k++] = pcap;
+		} else {
+			v[k++] = words[i];
+		}
+	line = make_line(false, v, k);
+	free(v);
+	return line;
 }
 
 static const struct option options[] = {
@@ -215,7 +356,10 @@ static const struct option options[] = {
 static int
 run(const char *path, bool json, char *const *words, int n)
 {
-	char *line = make_line(json, words, n);
+	bool trace = n > 0 && strcmp(words[0], "trace") == 0;
+	const char *file = NULL;
+	char *line = trace ? trace_line(words, n, &file) :
+	    make_line(json, words, n);
 	char *found = path == NULL ? default_path() : xstrdup(path);
 	int status = STATUS_USAGE;
 
@@ -224,7 +368,8 @@ run(const char *path, bool json, char *const *words, int n)
 	else if (line == NULL)
 		complain("no word may be empty, or have blanks in it");
 	else
-		status = ask(found, line);
+		status = ask(found, line, trace ? print_trace : print_answer,
+		    file);
 	free(found);
 	free(line);
 	return status;

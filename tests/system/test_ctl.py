@@ -3,9 +3,13 @@
 import contextlib
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import stat
+import struct
+import subprocess
 import tempfile
 import threading
 import time
@@ -13,7 +17,7 @@ import time
 import tap
 from admin import COAPROXYCTL, Watched, coaproxyctl, receive_all
 from coap import GET, OBSERVE, PROXY_URI, Client, Message, Origin
-from programs import TOP, Proxy, coaproxy
+from programs import TOP, Program, Proxy, coaproxy
 from tap import contains, equal, test
 
 ROUTES = '''
@@ -373,6 +377,166 @@ def _():
         equal(silent.recv(1), b'')
         equal(25 < time.monotonic() - began < 38, True)
         p.ctl('status')
+
+
+class Capture:
+    """coaproxyctl trace, running."""
+
+    def __init__(self, p, *args):
+        self.file = os.path.join(p.directory.name, f'{id(self)}.pcap')
+        self.program = Program([
+            COAPROXYCTL, '-s', p.socket, 'trace',
+            *(self.file if a is FILE else a for a in args)])
+
+    def close(self):
+        self.program.signal(signal.SIGTERM)
+        self.program.wait_end()
+        self.program.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def records(self):
+        """[(tags, datagram)] of the pcap file; what it is, is checked."""
+        with open(self.file, 'rb') as file:
+            data = file.read()
+        if not data:
+            return []
+        magic, major, minor, _, _, snap, link = struct.unpack_from(
+            '=IHHIIII', data)
+        equal((magic, major, minor, link), (0xa1b2c3d4, 2, 4, 252))
+        records, at = [], 24
+        while at < len(data):
+            second, micro, n, whole = struct.unpack_from('=IIII', data, at)
+            equal((n, micro < 1000000), (whole, True))
+            equal(abs(second - time.time()) < 60, True)
+            pdu = data[at + 16:at + 16 + n]
+            equal(len(pdu), n)
+            at += 16 + n
+            tags, i = {}, 0
+            while True:
+                kind, length = struct.unpack_from('!HH', pdu, i)
+                tags[kind] = pdu[i + 4:i + 4 + length]
+                i += 4 + length
+                if kind == 0:
+                    break
+            records.append((tags, pdu[i:]))
+        return records
+
+    def await_records(self, n):
+        deadline = time.monotonic() + 20
+        while len(records := self.records()) < n:
+            equal(time.monotonic() < deadline, True, f'{records}')
+            time.sleep(0.02)
+        return records
+
+
+FILE = object()
+
+
+@test('trace: a capture has both sides, each with its addresses')
+def _():
+    with setting() as (origin, p, client), \
+            Capture(p, '-w', FILE) as capture:
+        wait_begun(capture)
+        request = ask(origin, client, '/first', 'payload')
+        records = capture.await_records(4)
+        equal(len(records), 4)
+        port = [int.from_bytes(tags[25], 'big') for tags, _ in records]
+        to = [int.from_bytes(tags[26], 'big') for tags, _ in records]
+        equal(port[0], client.port)
+        equal(to[0], p.port)
+        equal((port[1], to[1]), (request.source[1], origin.port))
+        equal((port[2], to[2]), (origin.port, request.source[1]))
+        equal((port[3], to[3]), (p.port, client.port))
+        for tags, datagram in records:
+            equal(tags[12], b'coap')
+            equal(tags[20], bytes([127, 0, 0, 1]))
+            equal(tags[21], bytes([127, 0, 0, 1]))
+            equal(int.from_bytes(tags[24], 'big'), 3)
+            Message.decode(datagram)
+        equal(records[1][1], request.raw)
+        equal(os.stat(capture.file).st_mode & 0o777, 0o600)
+        tshark_agrees(capture.file)
+
+
+def wait_begun(capture):
+    """The header of the file is there when it has begun."""
+    deadline = time.monotonic() + 20
+    while not os.path.exists(capture.file) or \
+            os.path.getsize(capture.file) < 24:
+        equal(time.monotonic() < deadline, True, capture.program.output)
+        time.sleep(0.01)
+
+
+def tshark_agrees(file):
+    tshark = shutil.which('tshark')
+    if not tshark:
+        return
+    done = subprocess.run(
+        [tshark, '-n', '-r', file, '-T', 'fields', '-e', 'coap.code',
+         '-e', 'coap.opt.uri_path', '-e', 'ip.src', '-e', '_ws.malformed'],
+        capture_output=True, text=True, timeout=39,
+        env={**os.environ, 'HOME': os.path.dirname(file)})
+    equal(done.returncode, 0, done.stderr)
+    rows = [line.split('\t') for line in done.stdout.splitlines()]
+    equal([row[0] for row in rows], ['1', '1', '69', '69'], done.stdout)
+    equal(rows[0][1:], ['first', '127.0.0.1', ''])
+
+
+@test('trace: text, with filters')
+def _():
+    with setting() as (origin, p, client), contextlib.ExitStack() as stack:
+        one, two, three = (stack.enter_context(Capture(p, *args)) for args in (
+            (), ('origins',), ('clients', '192.0.2.0/24')))
+        first = stack.enter_context(Capture(p, '-w', FILE, '127.0.0.1'))
+        wait_begun(first)
+        # The others begin about now, too.
+        deadline = time.monotonic() + 20
+        while not one.program.output or not two.program.output:
+            equal(time.monotonic() < deadline, True)
+            sent = client.send(Message(GET, f'/third/{time.monotonic()}'))
+            origin.answer(payload='x')
+            client.await_response(sent)
+        client.request(GET, '/second')
+        one.program.wait_for(r'client 127\.0\.0\.1:\d+ -> 127\.0\.0\.1:'
+                             rf'{p.port} CON GET .*Uri-Path="second"')
+        one.program.wait_for(rf'origin 127\.0\.0\.1:{origin.port} <- ')
+        equal('client' in two.program.output, False)
+        equal(three.program.output, '')
+
+
+@test('trace: bad filters, and more than four')
+def _():
+    with setting() as (_, p, client), contextlib.ExitStack() as stack:
+        for words in (('x',), ('10.0.0.0/40',), ('clients', 'nonsense')):
+            contains(p.ctl('trace', *words, status=1), 'a filter is made of')
+        for _ in range(4):
+            wait_begun(stack.enter_context(Capture(p, '-w', FILE)))
+        contains(p.ctl('trace', status=1), 'as many as may be')
+        equal(client.request(GET, '/second').payload, b'second')
+        equal(p.ctl('log'), 'level: info\n')
+    equal(coaproxyctl('-s', '/nonexistent', 'trace')[0], 1)
+
+
+@test('trace: who does not read misses something, and nobody else does')
+def _():
+    with setting() as (_, p, client), p.connect() as s:
+        s.sendall(b'trace\n')
+        for i in range(3000):
+            client.send(Message(GET, '/second', payload=b'', options=[
+                (15, 'x' * 200), (15, 'y' * 200), (15, 'z' * 200)]))
+            equal(client.receive().payload, b'second')
+        got = b''
+        while b'lost ' not in got:
+            if select.select([s], [], [], 0.2)[0]:
+                got = got[-1000:] + s.recv(1 << 20)
+            else:
+                client.request(GET, '/second')
+        equal(client.request(GET, '/second').payload, b'second')
 
 
 @test('SIGTERM while somebody is connected: it ends, and the socket goes')

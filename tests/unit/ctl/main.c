@@ -21,6 +21,7 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 		command_suite, expo_suite, rows_suite, text_suite,
+		trace_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -11,6 +11,7 @@
 static struct evbuffer *b;
 static struct sources src;
 static struct ctl_actions act;
+static struct command_trace trace;
 static const char *reload_text;
 static bool reload_ok;
 
@@ -41,7 +42,8 @@ static const char *
 run(const char *line)
 {
 	char *copy = strdup(line);
-	const char *wrong = command_run(copy, &src, &act, b);
+	const char *wrong = command_run(copy, &src, &act, b,
+	    &trace);
 
 	free(copy);
 	return wrong;
