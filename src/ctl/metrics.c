@@ -364,7 +364,7 @@ origin_queued(struct view *v)
 
 /* ---- observations ---- */
 
-/* Of routes that observe, or have: *MEMBER of each. */
+/* Whether R observes, or has. */
 static bool
 observes(const struct route_sum *r)
 {
@@ -397,6 +397,24 @@ notifications(struct view *v)
 		if (observes(&v->route[i]))
 			VALUE(v, v->route[i].notifications, "route",
 			    v->route[i].route);
+}
+
+static void
+notified(struct view *v)
+{
+	for (size_t i = 0; i < v->nroutes; i++)
+		if (observes(&v->route[i]))
+			VALUE(v, v->route[i].notified, "route",
+			    v->route[i].route);
+}
+
+static void
+renewed(struct view *v)
+{
+	for (size_t i = 0; i < v->nroutes; i++)
+		if (observes(&v->route[i]))
+			VALUE(v, v->route[i].renewed, "route",
+			    v->route[i].route, "reason", "stale");
 }
 
 /* ---- the cache, blocks, names ---- */
@@ -565,6 +583,10 @@ static const struct family {
 	    "Observers being served."),
 	COUNTER("observation_notifications_received_total", notifications,
 	    "Notifications from origins."),
+	COUNTER("observation_notifications_sent_total", notified,
+	    "Notifications sent to observers."),
+	COUNTER("observation_reregistrations_total", renewed,
+	    "Upstream registrations renewed."),
 	COUNTER("cache_lookups_total", lookups, "Cache look-ups."),
 	GAUGE("cache_entries", entries, "Responses held."),
 	GAUGE("cache_size_bytes", cache_size, "Memory held by the cache."),

@@ -96,8 +96,7 @@ inspect_observations(const struct proxy *p, uint64_t now,
 		if (o->fetch == NULL)
 			continue;
 		view.uri = uri_of(o, uri, sizeof(uri));
-		view.route = o->fetch->tally != NULL ?
-		    o->fetch->tally->route : "";
+		view.route = o->tally->route;
 		view.state = state_of(o);
 		view.has_age = o->entry != NULL;
 		if (view.has_age && now > o->entry->stored)

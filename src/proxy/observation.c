@@ -26,7 +26,11 @@ observation_new(struct proxy *p, struct fetch *f)
 
 	if (o == NULL)
 		return NULL;
-	*o = (struct observation){ .proxy = p, .fetch = f };
+	*o = (struct observation){
+		.proxy = p,
+		.fetch = f,
+		.tally = f->tally,
+	};
 	list_init(&o->observers);
 	list_init(&o->turn);
 	timer_init(&o->timer, timer_fire);
@@ -181,6 +185,7 @@ observation_renew(struct proxy *p, struct observation *o)
 	o->fetch->state = SHARE_OPEN;
 	o->state = OBSERVE_RENEWING;
 	p->stats.renewed++;
+	o->tally->renewed++;
 	if (o->fetch->watch == NULL) {
 		observation_lost(p, o, FETCH_TIMEOUT);
 		return;

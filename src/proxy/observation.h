@@ -37,6 +37,7 @@ struct observation {
 	struct list link;	/* in p->observations */
 	struct proxy *proxy;
 	struct fetch *fetch;	/* NULL: OVER */
+	struct tally *tally;	/* where it is counted */
 	uint8_t state;		/* enum observe_state */
 	bool pooled;		/* others may join */
 	bool once;		/* OVER: told once, as we are going down */

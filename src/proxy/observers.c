@@ -250,6 +250,7 @@ observer_notice(struct observer *w, struct notice *out, uint64_t now)
 		out->last = true;
 	}
 	p->stats.notified += out->newer;
+	o->tally->notified += out->newer;
 	w->version = o->version;
 }
 

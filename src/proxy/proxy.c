@@ -18,6 +18,7 @@
 #include "proxy/core.h"
 #include "proxy/links.h"
 #include "proxy/local.h"
+#include "proxy/observation.h"
 #include "proxy/observe.h"
 
 /* ---- stages ---- */
@@ -478,6 +479,8 @@ proxy_count_by(struct proxy *p, const struct tally_names *names)
 		if (f->tally != NULL)
 			f->tally->kept = true;
 	}
+	LIST_FOREACH_SAFE (it, tmp, &p->observations)
+		CONTAINER_OF(it, struct observation, link)->tally->kept = true;
 	tallies_sweep(&p->tallies);
 	return true;
 }

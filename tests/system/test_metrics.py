@@ -172,9 +172,13 @@ def _():
         origin.send(Message('2.05', options=[(OBSERVE, 2)], payload='2',
                             token=request.token, type=NON), request.source)
         client.receive()
-        equal(p.metrics().value(
-            'coaproxy_observation_notifications_received_total',
-            route='lamp'), 1)
+        m = p.metrics()
+        name = 'coaproxy_observation_notifications_received_total'
+        equal(m.value(name, route='lamp'), 1)
+        name = 'coaproxy_observation_notifications_sent_total'
+        equal(m.value(name, route='lamp'), 1)
+        name = 'coaproxy_observation_reregistrations_total'
+        equal(m.value(name, route='lamp', reason='stale'), 0)
         client.send(Message(PUT, '/lamp/big', [(27, uint(0 << 4 | 8 | 6))],
                             b'x' * 1024))
         equal(client.receive().code, '2.31')
