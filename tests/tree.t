@@ -164,6 +164,14 @@ then
 	    docs/coaproxy.8 '/^.It Fl -bind /d' "no option '--bind'"
 	check 'an option that there is not is found in the manual' \
 	    docs_caught src/main/args.c '/{ "bind",/d' "no '--bind' in"
+	check 'a command without a manual is found' docs_caught \
+	    docs/coaproxyctl.8 '/^.It Ic drain/d' "no command 'drain'"
+	check 'a command that there is not is found in the manual' \
+	    docs_caught src/ctl/command.c '/{ "drain",/d' \
+	    "no 'drain' in"
+	check 'an option of coaproxyctl without a manual is found' \
+	    docs_caught docs/coaproxyctl.8 '/^.It Fl s /d' \
+	    "no option '--socket'"
 	check 'no function above 80 lines' "$PYTHON" -B tools/shape --limit 80
 else
 	skip 'tools/check-includes, check-spec, shape' 'no python3'
