@@ -127,7 +127,8 @@ deliver(struct net_sock *s, struct mmsghdr *m, uint64_t now)
 	    (h->msg_flags & MSG_TRUNC) != 0, now);
 }
 
-static void
+/* Out of the way of those whom nobody watches. */
+static void __attribute__((noinline, cold))
 tell_received(struct net_sock *s, struct mmsghdr *m)
 {
 	struct udp *u = s->udp;
@@ -142,7 +143,7 @@ tell_received(struct net_sock *s, struct mmsghdr *m)
 		u->seen(u->seen_user, &seen);
 }
 
-static void
+static void __attribute__((noinline, cold))
 tell_sent(struct net_sock *s, const struct addr *to, const struct addr *local,
     const struct buf *b)
 {

@@ -14,14 +14,20 @@ enum {
 	TEXT_MAX = 100,		/* diagnostic text (PRX-48) */
 };
 
+/* R, which is about to end, has not come as far as to a route. */
+static void __attribute__((noinline, cold))
+count_none(struct proxy *p, struct request *r)
+{
+	r->tally = tally_get(&p->tallies, r->in->listener, TALLY_NONE);
+	tally_method(r->tally, r->msg.code);
+}
+
 /* Where R is counted. */
-static struct tally *
+static inline struct tally *
 tally_of(struct proxy *p, struct request *r)
 {
-	if (r->tally == NULL) {
-		r->tally = tally_get(&p->tallies, r->in->listener, TALLY_NONE);
-		tally_method(r->tally, r->msg.code);
-	}
+	if (r->tally == NULL)
+		count_none(p, r);
 	return r->tally;
 }
 

@@ -195,7 +195,7 @@ counted(const struct server *s)
 
 /* What has been counted since the last time is the current listener's; L is
  * the current one from now on. */
-static void
+static void __attribute__((noinline, cold))
 settle(struct server *s, struct listener *l)
 {
 	const struct listener_stats now = counted(s), *was = &s->settled;
