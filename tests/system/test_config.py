@@ -231,7 +231,7 @@ def _():
 
 @test('settings of later work are refused by name')
 def _():
-    for text in ('[log]\naccess = all\n',
+    for text in ('[origin]\nbalance = hash\n',
                  '[listen]\nbind = coaps://*\n',
                  '[proxy]\nworkers = 4\n'):
         refused(f'[route]\nto = coap://10.0.0.1\n{text}',
