@@ -41,7 +41,7 @@ throng_fault(enum fault fault)
 		[FAULT_TWICE] = "OBS-40 registered twice",
 		[FAULT_HASTY] = "OBS-37 asked again while fresh",
 		[FAULT_CUT] = "OBS-54 cancelled behind observers' backs",
-		[FAULT_BLIND] = "OBS-52 the origin is lost and nobody told",
+		[FAULT_BLIND] = "OBS-51 OBS-52 the end, and nobody is told",
 		[FAULT_STALE] = "OBS-04 not the last state",
 		[FAULT_REFUSED] = "OBS-04 refused",
 		[FAULT_UNANSWERED] = "OBS-47 never answered",

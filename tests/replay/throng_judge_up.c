@@ -46,8 +46,7 @@ observed(const struct throng *c, const struct resource *r)
 	return NULL;
 }
 
-/* No answer, or not all of it, for half of the time there is; or nobody who
- * waits for it. */
+/* No answer for half of the time there is, or nobody who waits for it. */
 static bool
 may_try_anew(const struct throng *c, const struct resource *r)
 {
@@ -55,7 +54,7 @@ may_try_anew(const struct throng *c, const struct resource *r)
 
 	if (!u->open || u->lost || may_be_lost(c, u, TIMEOUT_MS / 2))
 		return true;
-	if (!u->waits && !r->large)
+	if (!u->waits)
 		return false;
 	return c->world.now + 10 >= u->began + TIMEOUT_MS / 2 ||
 	    observed(c, r) == NULL;
@@ -113,8 +112,6 @@ static void
 cancels(struct throng *c, struct resource *r, const struct packet *p,
     const struct coap_msg *m)
 {
-	const struct watcher *w;
-
 	if (cancelled_before(&r->up, m->mid))
 		return;		/* a copy */
 	/* Both may have waited for the origin to speak again. */
@@ -123,12 +120,8 @@ cancels(struct throng *c, struct resource *r, const struct packet *p,
 	if (!same_token(&r->up, &p->from, m->token))
 		throng_wrong(c, FAULT_MIXED, "cancels what is not, %u",
 		    r->number);
-	judge_expire(c);
-	w = observed(c, r);
-	/* Giving up what is collected for too long looks the same. */
-	if (r->up.open && !r->large && w != NULL)
-		throng_wrong(c, FAULT_CUT, "%u, watcher %u", r->number,
-		    w->number);
+	/* Who is on the list has to be told that it is over. */
+	r->up.cut = c->world.now;
 	r->up.open = false;
 }
 
@@ -200,6 +193,8 @@ hears(struct throng *c, struct resource *r, const struct coap_msg *m)
 	u->limit = TIMEOUT_MS / 2;
 	if (!u->lost)
 		u->base = c->world.now + (uint64_t)c->conf->max_age * 1000;
+	if (coap_code_class(m->code) != 2)
+		u->ended = c->world.now;
 	if (coap_code_class(m->code) != 2 || !coap_has(m, COAP_OPT_OBSERVE)) {
 		u->open = false;
 		return;
@@ -257,14 +252,28 @@ judge_lost(const struct throng *c, const struct resource *r)
 	    may_be_lost(c, &r->up, TIMEOUT_MS / 2);
 }
 
+/* Whether W has been told nothing since what happened at WHEN. */
+static bool
+untold(const struct throng *c, const struct watcher *w, uint64_t when)
+{
+	return when > w->entry.since && when > w->entry.value_at &&
+	    c->world.now > when + SLACK_MS;
+}
+
 void
 judge_blind(struct throng *c, const struct watcher *w)
 {
 	const struct resource *r = &c->resources[w->resource];
 	const struct upstream *u = &r->up;
 	uint64_t longest = (uint64_t)c->conf->max_age * 1000 + DELAY_MS +
-	    TIMEOUT_MS + SLACK_MS + (r->large ? SPAN_MS : 0);
+	    TIMEOUT_MS + SLACK_MS;
 
+	if (untold(c, w, u->ended))
+		throng_wrong(c, FAULT_BLIND, "%u has ended, watcher %u",
+		    w->resource, w->number);
+	if (untold(c, w, u->cut))
+		throng_wrong(c, FAULT_CUT, "%u, watcher %u", w->resource,
+		    w->number);
 	if (c->world.now > u->heard + longest)
 		throng_wrong(c, FAULT_BLIND, "%u: %llu ms, watcher %u",
 		    w->resource,
@@ -331,8 +340,7 @@ judge_end(struct throng *c)
 	for (unsigned i = 0; i < c->conf->resources; i++) {
 		const struct upstream *u = &c->resources[i].up;
 
-		if (u->open && !u->waits && !u->lost &&
-		    !c->resources[i].large)
+		if (u->open && !u->waits && !u->lost)
 			throng_wrong(c, FAULT_LEFT, "registration of %u", i);
 	}
 }

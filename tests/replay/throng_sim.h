@@ -201,6 +201,7 @@ struct upstream {
 	uint64_t began;		/* ... when the last request was due, and */
 	uint64_t limit;		/* ... how long it may wait for an answer */
 	uint64_t since;		/* the token is known */
+	uint64_t ended, cut;	/* when an error came, the proxy cancelled */
 	uint64_t put_at;	/* when a PUT was passed on */
 	bool said;		/* VALUE, of Observe, has a meaning */
 	uint32_t value;
