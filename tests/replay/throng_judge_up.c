@@ -54,10 +54,10 @@ may_try_anew(const struct throng *c, const struct resource *r)
 
 	if (!u->open || u->lost || may_be_lost(c, u, TIMEOUT_MS / 2))
 		return true;
-	if (!u->waits)
-		return false;
-	return c->world.now + 10 >= u->began + TIMEOUT_MS / 2 ||
-	    observed(c, r) == NULL;
+	if (u->waits && c->world.now + 10 >= u->began + TIMEOUT_MS / 2)
+		return true;
+	/* The rest of a large one may have been asked for in vain. */
+	return (u->waits || r->large) && observed(c, r) == NULL;
 }
 
 static void
