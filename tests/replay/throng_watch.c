@@ -281,7 +281,8 @@ content(struct watcher *w, const struct coap_msg *m, bool answer)
 	uint32_t value;
 
 	if (!coap_get_uint(m, COAP_OPT_OBSERVE, &value)) {
-		if (!c->conf->restless)
+		/* Else a late answer to an attempt to leave. */
+		if (!c->conf->restless && answer)
 			throng_wrong(c, FAULT_REFUSED, "watcher %u: plain",
 			    w->number);
 		away_for(w, 5000, 30000);
