@@ -22,6 +22,16 @@ same_token(const struct upstream *u, const struct addr *from,
 	    span_eq(token, span_make(u->token, u->ntoken));
 }
 
+static bool
+seen_before(struct mids_seen *s, uint16_t mid)
+{
+	for (unsigned i = 0; i < MIDS_SEEN && i < s->n; i++)
+		if (s->mid[i] == mid)
+			return true;
+	s->mid[s->n++ % MIDS_SEEN] = mid;
+	return false;
+}
+
 /* Whether the proxy may have waited for MS in vain, perhaps without having
  * asked: an origin that is silent is not sent much. */
 static bool
@@ -68,7 +78,7 @@ registers(struct throng *c, struct resource *r, const struct packet *p,
 	uint64_t now = c->world.now;
 	bool same = same_token(u, &p->from, m->token);
 
-	if (same && u->mid == m->mid)
+	if (seen_before(&u->asks, m->mid))
 		return;		/* a copy */
 	if (same && u->open) {
 		if (!c->conf->restless &&
@@ -98,21 +108,11 @@ registers(struct throng *c, struct resource *r, const struct packet *p,
 	u->said = u->said && same;
 }
 
-static bool
-cancelled_before(struct upstream *u, uint16_t mid)
-{
-	for (unsigned i = 0; i < CANCELS; i++)
-		if (i < u->ncancels && u->cancels[i] == mid)
-			return true;
-	u->cancels[u->ncancels++ % CANCELS] = mid;
-	return false;
-}
-
 static void
 cancels(struct throng *c, struct resource *r, const struct packet *p,
     const struct coap_msg *m)
 {
-	if (cancelled_before(&r->up, m->mid))
+	if (seen_before(&r->up.cancels, m->mid))
 		return;		/* a copy */
 	/* Both may have waited for the origin to speak again. */
 	if (span_eq(m->token, span_make(r->up.old, r->up.nold)))

@@ -29,7 +29,7 @@ enum {
 	MAX_TOKENS = 32,	/* of an endpoint; max-per-client */
 	NON_MIDS = 8,		/* of an observer that the proxy remembers */
 	PENDING = 4,
-	CANCELS = 8,
+	MIDS_SEEN = 16,
 	HEARD = 4,		/* Message IDs that a watcher remembers */
 	NON_LIFETIME_MS = 145000,
 	SWEEP_MS = 5000,
@@ -183,6 +183,12 @@ struct follower {
 	uint32_t version;	/* it was told */
 };
 
+/* Message IDs of the last requests of a kind. */
+struct mids_seen {
+	uint16_t mid[MIDS_SEEN];
+	unsigned n;
+};
+
 /* The proxy's registration, as the judge sees it. */
 struct upstream {
 	bool open;
@@ -194,8 +200,7 @@ struct upstream {
 	uint8_t token[8], old[8];	/* and the one before */
 	size_t ntoken, nold;
 	uint16_t mid, told_mid;
-	uint16_t cancels[CANCELS];	/* Message IDs of the last ones */
-	unsigned ncancels;
+	struct mids_seen asks, cancels;
 	uint64_t asked_at;
 	uint64_t base;		/* when the proxy begins to miss something; */
 	uint64_t began;		/* ... when the last request was due, and */
