@@ -6,6 +6,7 @@
 #include "base/xalloc.h"
 #include "coap/dump.h"
 #include "coap/emit.h"
+#include "proxy/core.h"
 #include "text.h"
 
 static struct arena arena;
@@ -180,15 +181,21 @@ enter(const struct stand *s)
 	allocations = s->no_memory ? s->memory : UINT_MAX;
 }
 
-/* What has waited longest has to go. */
+/* What has waited longest has to go, if it is still there. */
 static void
-displace(struct stand *s, uint64_t now)
+displace(struct stand *s, const struct fetch *sent, uint64_t now)
 {
 	struct fetch *f = s->displaced;
+	struct list *it, *tmp;
 
 	s->displaced = NULL;
-	if (f != NULL)
+	LIST_FOREACH_SAFE (it, tmp, &s->proxy->waiting) {
+		if (it != &f->link || f == sent || f->up == NULL)
+			continue;
+		f->up = NULL;
 		fetch_failed(f, FETCH_BUSY, now);
+		return;
+	}
 }
 
 static enum upstream_send
@@ -201,13 +208,15 @@ note_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	s->sends++;
 	*why = s->send_why;
 	s->sent = s->send_result == UPSTREAM_FAILED ? NULL : f;
+	f->up = s->sent != NULL ? s : NULL;
 	snprintf(s->request, sizeof(s->request), "%s %s",
 	    f->type == COAP_CON ? "CON" : "NON",
 	    dump(f->code, f->opts, f->payload));
 	s->noctets = coap_emit(s->octets, sizeof(s->octets), &h, f->opts,
 	    f->payload);
 	enter(s);
-	displace(s, now);
+	if (s->displaced != NULL)
+		displace(s, f, now);
 	return s->send_result;
 }
 
@@ -548,6 +557,7 @@ stand_respond(struct stand *s, struct fetch *f, const char *text, uint64_t now)
 	bool used;
 
 	memcpy(octets, s->octets, n);
+	f->up = NULL;
 	f->watch = open && coap_has(&m, COAP_OPT_OBSERVE) &&
 	    coap_code_class(m.code) == 2 ? s : NULL;
 	enter(s);
@@ -569,6 +579,7 @@ stand_answer(struct stand *s, const char *text, uint64_t now)
 void
 stand_fail(struct stand *s, struct fetch *f, enum fetch_fail why, uint64_t now)
 {
+	f->up = NULL;
 	if (why != FETCH_BUSY)
 		f->watch = NULL;
 	enter(s);

@@ -21,6 +21,7 @@ main(void)
 		notified_suite,
 		tally_suite,
 		tally_suite, inspect_suite,
+		notified_suite, observe_random_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

@@ -6,7 +6,7 @@
 
 struct stand st;
 struct fetch *reg;
-static struct rule rule;
+struct rule rule;
 
 void
 observing_setup(void)

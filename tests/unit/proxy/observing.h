@@ -20,6 +20,7 @@ enum { NOW = 2000, S = 1000, STALE = 5 * S + 15 * S };
 	" Max-Age=5 Block2=0/1/64 payload=64x\"x\""
 
 extern struct stand st;
+extern struct rule rule;	/* its only one */
 extern struct fetch *reg;	/* the registration */
 
 void observing_setup(void);

@@ -27,6 +27,7 @@ Suite *links_suite(void);
 Suite *local_suite(void);
 Suite *notified_suite(void);
 Suite *observation_suite(void);
+Suite *observe_random_suite(void);
 Suite *observe_suite(void);
 Suite *logline_suite(void);
 Suite *proxy_suite(void);
