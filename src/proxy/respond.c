@@ -375,7 +375,9 @@ fetch_response(struct fetch *f, const struct coap_msg *m, struct span sent,
 		count_notification(f, m);
 		return observe_response(f, m, sent);
 	}
-	if (m->code == COAP_402 && repeat_without_addition(p, f, sent))
+	/* Once a first block has come the addition is not to blame. */
+	if (m->code == COAP_402 && (f->obs == NULL || f->obs->gather == NULL) &&
+	    repeat_without_addition(p, f, sent))
 		return true;
 	if (f->obs != NULL && observe_takes(f, m)) {
 		count_notification(f, m);

@@ -346,6 +346,22 @@ START_TEST(ends_while_gathering)
 }
 END_TEST
 
+/* PRX-51: 4.02 behind a first block is not about what P has added: nothing is
+ * repeated, in whosever place. */
+START_TEST(bad_option_while_gathering)
+{
+	struct fetch *g = gathering(OBSERVE_ASKING, NOW);
+
+	st.sends = 0;
+	st.displaced = g;
+	ck_assert(stand_respond(&st, reg, "CON 4.02", NOW));
+	st.displaced = NULL;
+	ck_assert_uint_eq(st.sends, 0);
+	ck_assert_str_eq(st.reply, "4.02");
+	nothing_left();
+}
+END_TEST
+
 /* OBS-39, OBS-42: the first answer is being collected when the origin says that
  * it does not notify after all: everybody has a plain answer. */
 START_TEST(refused_while_gathering)
@@ -430,6 +446,7 @@ notified_suite(void)
 	tcase_add_loop_test(tc, gathers_anew, 0, 2);
 	tcase_add_loop_test(tc, changed_while_gathering, 0, 2);
 	tcase_add_loop_test(tc, ends_while_gathering, 0, 8 * STATES);
+	tcase_add_test(tc, bad_option_while_gathering);
 	tcase_add_loop_test(tc, refused_while_gathering, 0, 3);
 	tcase_add_loop_test(tc, displaces_gather, 0, 2);
 	tcase_add_loop_test(tc, too_large_body, 0, STATES);

@@ -7,7 +7,7 @@
 #include "suites.h"
 #include "unit.h"
 
-enum { SEEDS = 20, STEPS = 3000 };
+enum { SEEDS = 60, STEPS = 3000 };
 
 static struct rand dice;
 static uint64_t now;
