@@ -275,6 +275,13 @@ origin_at(struct list *l)
 	return CONTAINER_OF(l, struct tally_origin, link);
 }
 
+/* Whether anything was ever sent to O: the others would only fill pages. */
+static bool
+is_used(const struct tally_origin *o)
+{
+	return o->nservers > 0 || o->others > 0;
+}
+
 /* How those are called that are not told apart. */
 static const char others[] = "*";
 
@@ -290,7 +297,7 @@ origin_requests(struct view *v)
 		for (size_t i = 0; i < o->nservers; i++)
 			VALUE(v, o->server[i].requests, "origin", o->name,
 			    "server", addr_str(&o->server[i].addr, a));
-		if (o->guests || o->others > 0)
+		if (o->others > 0)
 			VALUE(v, o->others, "origin", o->name, "server",
 			    others);
 	}
@@ -306,7 +313,7 @@ origin_responses(struct view *v)
 	LIST_FOREACH_SAFE (it, tmp, &v->tallies->origins) {
 		const struct tally_origin *o = origin_at(it);
 
-		for (size_t i = 0; i < TALLY_CLASSES; i++)
+		for (size_t i = 0; is_used(o) && i < TALLY_CLASSES; i++)
 			if (i != 1 || o->classes[i] > 0)
 				VALUE(v, o->classes[i], "origin", o->name,
 				    "class", classes[i]);
@@ -319,8 +326,9 @@ origin_times(struct view *v)
 	struct list *it, *tmp;
 
 	LIST_FOREACH_SAFE (it, tmp, &v->tallies->origins)
-		expo_histo(&v->expo, &origin_at(it)->times,
-		    EXPO_LABELS_OF("origin", origin_at(it)->name));
+		if (is_used(origin_at(it)))
+			expo_histo(&v->expo, &origin_at(it)->times,
+			    EXPO_LABELS_OF("origin", origin_at(it)->name));
 }
 
 /* There are no checks yet: up is who has not been given up on since the last
@@ -348,8 +356,9 @@ origin_in_flight(struct view *v)
 	struct list *it, *tmp;
 
 	LIST_FOREACH_SAFE (it, tmp, &v->tallies->origins)
-		VALUE(v, sums_origin(v->src, origin_at(it)).outstanding,
-		    "origin", origin_at(it)->name);
+		if (is_used(origin_at(it)))
+			VALUE(v, sums_origin(v->src, origin_at(it)).outstanding,
+			    "origin", origin_at(it)->name);
 }
 
 static void
@@ -358,8 +367,9 @@ origin_queued(struct view *v)
 	struct list *it, *tmp;
 
 	LIST_FOREACH_SAFE (it, tmp, &v->tallies->origins)
-		VALUE(v, sums_origin(v->src, origin_at(it)).waiting,
-		    "origin", origin_at(it)->name);
+		if (is_used(origin_at(it)))
+			VALUE(v, sums_origin(v->src, origin_at(it)).waiting,
+			    "origin", origin_at(it)->name);
 }
 
 /* ---- observations ---- */

@@ -44,8 +44,10 @@ def _():
     with Origin() as origin, Watched(ROUTES.format(port=origin.port)) as p, \
             Client(p.address) as client:
         at = {'listener': 'public', 'route': 'lamp'}
-        equal(p.metrics().value('coaproxy_requests_total', method='GET',
-                                **at), None)
+        m = p.metrics()
+        equal(m.value('coaproxy_requests_total', method='GET', **at), None)
+        equal(m.value('coaproxy_origin_in_flight',
+                      origin=f'127.0.0.1:{origin.port}'), None)
         sent = client.send(Message(GET, '/lamp/a'))
         request = origin.receive()
         m = p.metrics()
