@@ -288,7 +288,8 @@ void throng_wrong(struct throng *c, enum fault fault, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 void throng_vwrong(struct throng *c, enum fault fault, const char *fmt,
-    va_list ap);
+    va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 /* The network takes a datagram. */
 void throng_transmit(struct throng *c, const struct addr *from,
