@@ -92,9 +92,9 @@ pending_by_mid(struct entry *en, uint16_t mid)
 	return NULL;
 }
 
-/* The request that M, a message of its own, answers, or NULL. What goes to one
- * who is on the list is an answer in the turn in which the origin has given it:
- * those who have asked come before those who are told. */
+/* The request, the oldest, that M, a message of its own, answers, or NULL. What
+ * goes to one who is on the list is an answer in the turn in which the origin
+ * has given it: those who have asked come before those who are told. */
 static struct pending *
 pending_for(const struct throng *c, struct watcher *w,
     const struct coap_msg *m)
@@ -110,7 +110,8 @@ pending_for(const struct throng *c, struct watcher *w,
 
 		if (!p->on || !p->acked || (p->out && observe))
 			continue;
-		if (found == NULL || (p->out && !found->out))
+		if (found == NULL || (p->out && !found->out) ||
+		    (p->out == found->out && p->at < found->at))
 			found = p;
 	}
 	return found;
