@@ -70,6 +70,24 @@ may_try_anew(const struct throng *c, const struct resource *r)
 	return (u->waits || r->large) && observed(c, r) == NULL;
 }
 
+/* When the one who waits longest for R has asked. */
+static uint64_t
+first_asked(const struct throng *c, const struct resource *r)
+{
+	uint64_t first = c->world.now;
+
+	for (unsigned i = 0; i < c->conf->watchers; i++) {
+		const struct watcher *w = &c->watchers[i];
+
+		for (unsigned j = 0; j < PENDING; j++)
+			if (w->resource == r->number &&
+			    w->entry.pending[j].on &&
+			    w->entry.pending[j].at < first)
+				first = w->entry.pending[j].at;
+	}
+	return first;
+}
+
 static void
 registers(struct throng *c, struct resource *r, const struct packet *p,
     const struct coap_msg *m)
@@ -89,7 +107,7 @@ registers(struct throng *c, struct resource *r, const struct packet *p,
 		throng_wrong(c, FAULT_TWICE, "%u", r->number);
 	}
 	if (!u->open || now < u->base)
-		u->base = now;
+		u->base = u->open ? now : first_asked(c, r);
 	u->began = u->base;
 	u->limit = same ? TIMEOUT_MS / 2 : TIMEOUT_MS;
 	u->lost = may_be_lost(c, u, u->limit);
@@ -193,7 +211,7 @@ hears(struct throng *c, struct resource *r, const struct coap_msg *m)
 	u->limit = TIMEOUT_MS / 2;
 	if (!u->lost)
 		u->base = c->world.now + (uint64_t)c->conf->max_age * 1000;
-	if (coap_code_class(m->code) != 2)
+	if (coap_code_class(m->code) != 2 && !u->lost)
 		u->ended = c->world.now;
 	if (coap_code_class(m->code) != 2 || !coap_has(m, COAP_OPT_OBSERVE)) {
 		u->open = false;
