@@ -5,9 +5,12 @@
 int
 unit_main(Suite *(*const *suites)(void), size_t n)
 {
-	SRunner *sr = srunner_create(NULL);
+	SRunner *sr;
 	int failed;
 
+	/* Check's four seconds are too few on a machine that is busy. */
+	setenv("CK_DEFAULT_TIMEOUT", "60", 0);
+	sr = srunner_create(NULL);
 	for (size_t i = 0; i < n; i++)
 		srunner_add_suite(sr, suites[i]());
 	srunner_run_all(sr, CK_ENV);
