@@ -324,6 +324,9 @@ observe_response(struct fetch *f, const struct coap_msg *m, struct span sent)
 	p->stats.notifications += f->watch != NULL && m->type != COAP_ACK;
 	if (!response_usable(f, m))
 		goto bad;
+	/* It is over: what was being collected does not matter any more. */
+	if (f->watch == NULL)
+		observation_ungather(p, o);
 	if (f->watch == NULL && coap_code_class(m->code) == 2)
 		return refused(p, o, m);
 	if (f->watch == NULL) {

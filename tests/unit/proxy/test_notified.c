@@ -346,6 +346,32 @@ START_TEST(ends_while_gathering)
 }
 END_TEST
 
+/* Somebody who waited asks again when the end comes, in the place of what
+ * collects the body (proxy/upstream.h). */
+START_TEST(ends_in_place_of_gather)
+{
+	static const char *const ends[] = {
+		"CON 4.01 Echo=01",
+		"CON 2.05 Max-Age=0",
+	};
+	struct fetch *g;
+
+	asking();
+	stand_ask(&st, "CON GET token=\"b\"", NOW);
+	ck_assert(stand_respond(&st, reg, "ACK 2.05 " FIRST_BLOCK("20", "02"),
+	    NOW));
+	g = st.sent;
+	ck_assert_ptr_eq(reg->obs->gather, g);
+	st.displaced = g;
+	ck_assert(stand_respond(&st, reg, ends[_i], NOW));
+	st.displaced = NULL;
+	ck_assert_uint_eq(st.replies, 1);
+	stand_answer(&st, "ACK 2.05", NOW);
+	ck_assert_uint_eq(st.replies, 2);
+	nothing_left();
+}
+END_TEST
+
 /* PRX-51: 4.02 behind a first block is not about what P has added: nothing is
  * repeated, in whosever place. */
 START_TEST(bad_option_while_gathering)
@@ -446,6 +472,7 @@ notified_suite(void)
 	tcase_add_loop_test(tc, gathers_anew, 0, 2);
 	tcase_add_loop_test(tc, changed_while_gathering, 0, 2);
 	tcase_add_loop_test(tc, ends_while_gathering, 0, 8 * STATES);
+	tcase_add_loop_test(tc, ends_in_place_of_gather, 0, 2);
 	tcase_add_test(tc, bad_option_while_gathering);
 	tcase_add_loop_test(tc, refused_while_gathering, 0, 3);
 	tcase_add_loop_test(tc, displaces_gather, 0, 2);
