@@ -38,6 +38,7 @@ src_libmsg_a_SOURCES = \
 	src/msg/core.h \
 	src/msg/datagram.c src/msg/datagram.h \
 	src/msg/exchange.c \
+	src/msg/leave.c \
 	src/msg/note.c \
 	src/msg/notify.c src/msg/notify.h \
 	src/msg/params.c src/msg/params.h \
@@ -89,6 +90,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/observers.c \
 	src/proxy/publish.c src/proxy/publish.h \
 	src/proxy/redirect.c src/proxy/redirect.h \
+	src/proxy/reload.c \
 	src/proxy/repeat.c src/proxy/repeat.h \
 	src/proxy/reply.h \
 	src/proxy/request.c src/proxy/request.h \
@@ -102,7 +104,8 @@ src_libproxy_a_SOURCES = \
 	src/proxy/tally.c src/proxy/tally.h \
 	src/proxy/transfer.c src/proxy/transfer.h \
 	src/proxy/upload.c src/proxy/upload.h \
-	src/proxy/upstream.h
+	src/proxy/upstream.h \
+	src/proxy/way.c src/proxy/way.h
 
 src_libserver_a_SOURCES = \
 	src/server/server.c src/server/server.h \

@@ -157,7 +157,8 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_transfer.c \
 	tests/unit/proxy/test_upload.c \
 	tests/unit/proxy/test_upload_bounds.c \
-	tests/unit/proxy/test_waiting.c
+	tests/unit/proxy/test_waiting.c \
+	tests/unit/proxy/test_way.c
 
 tests_unit_server_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/server/main.c \
@@ -399,6 +400,7 @@ scenarios = \
 	tests/replay/oscore.rp \
 	tests/replay/pool.rp \
 	tests/replay/reliability.rp \
+	tests/replay/reload.rp \
 	tests/replay/reverse.rp \
 	tests/replay/review.rp \
 	tests/replay/rows.rp \

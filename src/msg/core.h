@@ -2,7 +2,8 @@
  * core: struct dgram, and what its parts call of each other.
  *
  * Private to datagram.c (what comes in), exchange.c (what we send and repeat),
- * reply.c (what we answer), notify.c (what we say unasked), note.c (to whom).
+ * reply.c (what we answer), notify.c (what we say unasked), note.c (to whom),
+ * leave.c (a socket is going to be closed).
  */
 #ifndef MSG_CORE_H
 #define MSG_CORE_H

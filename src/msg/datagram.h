@@ -132,6 +132,10 @@ void dgram_free(struct dgram *d);
 /* The table of peers, for the server side. */
 struct peers *dgram_peers(struct dgram *d);
 
+/* Whether something is still to be said at the socket IO (peer.io): an answer,
+ * or the repetition of one, or a notification. Looks at all there is. */
+bool dgram_owes(struct dgram *d, const void *io);
+
 const struct dgram_stats *dgram_stats(const struct dgram *d);
 const struct received_stats *dgram_received_stats(const struct dgram *d);
 

@@ -139,6 +139,12 @@ dgram_note_renew(struct dgram *d, struct note *n)
 	n->nmids = 0;
 }
 
+struct peer *
+dgram_note_peer(const struct note *n)
+{
+	return n->of->con.peer;
+}
+
 struct note *
 dgram_note_find(const struct peer *p, struct span token)
 {

@@ -75,6 +75,9 @@ bool dgram_note_add(struct dgram *d, struct note *n, struct peer *p,
 /* N has registered again: as just added, nothing is outstanding. */
 void dgram_note_renew(struct dgram *d, struct note *n);
 
+/* Whose entry N is. */
+struct peer *dgram_note_peer(const struct note *n);
+
 /* The entry of P and TOKEN, or NULL. */
 struct note *dgram_note_find(const struct peer *p, struct span token);
 

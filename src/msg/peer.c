@@ -129,6 +129,11 @@ peers_get(struct peers *ps, const struct addr *remote,
 	return p;
 }
 
+struct search {
+	const void *io;
+	bool found;
+};
+
 struct each {
 	void (*fn)(const struct peer *, void *);
 	void *arg;
@@ -148,6 +153,42 @@ peers_each(struct peers *ps, void (*fn)(const struct peer *, void *), void *arg)
 	struct each e = { fn, arg };
 
 	table_each(&ps->table, each_node, &e);
+}
+
+static void
+forget_idle(struct table_node *n, void *arg)
+{
+	struct peer *p = CONTAINER_OF(n, struct peer, node);
+	struct search *s = arg;
+
+	if (p->io != s->io)
+		return;
+	if (p->refs > 0)
+		s->found = true;
+	else
+		peer_forget(p->table, p);
+}
+
+bool
+peers_forget(struct peers *ps, const void *io)
+{
+	struct search s = { .io = io };
+
+	table_each(&ps->table, forget_idle, &s);
+	return s.found;
+}
+
+static void
+clear_note(struct table_node *n, void *arg)
+{
+	(void)arg;
+	CONTAINER_OF(n, struct peer, node)->note = 0;
+}
+
+void
+peers_clear_notes(struct peers *ps)
+{
+	table_each(&ps->table, clear_note, NULL);
 }
 
 void

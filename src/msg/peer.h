@@ -99,6 +99,13 @@ void peer_heard(struct peer *p, uint64_t now);
 void peers_each(struct peers *ps, void (*fn)(const struct peer *, void *),
     void *arg);
 
+/* Forgets the peers at the socket IO that nobody refers to; whether there are
+ * others. */
+bool peers_forget(struct peers *ps, const void *io);
+
+/* Sets the notes of all peers to 0. */
+void peers_clear_notes(struct peers *ps);
+
 /* Whoever keeps a pointer to a peer holds a reference. */
 void peer_ref(struct peer *p);
 void peer_unref(struct peer *p);

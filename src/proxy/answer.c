@@ -42,6 +42,7 @@ request_finish(struct proxy *p, struct request *r)
 	if (r->stranger)
 		guard_finish(p, r);
 	arena_reset(&r->arena, ARENA_LIMIT);
+	conf_leave(r->route.conf);
 	if (!r->spare)
 		pool_put(&p->requests, r);
 }
@@ -164,9 +165,10 @@ enum verdict
 answer_local(struct proxy *p, struct request *r)
 {
 	struct redirect_query q = query_of(r);
+	const struct proxy_conf *conf = r->route.conf;
 	const struct local_list list = {
-		.rules = p->conf->rules,
-		.parts = p->links != NULL ? links_parts(p->links) : NULL,
+		.rules = conf->rules,
+		.parts = conf->links != NULL ? links_parts(conf->links) : NULL,
 		.key = &p->etag_key,
 		.now = p->now,
 	};
@@ -180,8 +182,9 @@ answer_local(struct proxy *p, struct request *r)
 enum verdict
 answer_own(struct proxy *p, struct request *r)
 {
-	if (p->links != NULL && local_is_list(&r->msg) &&
-	    links_wait(p->links, r))
+	struct links *links = r->route.conf->links;
+
+	if (links != NULL && local_is_list(&r->msg) && links_wait(links, r))
 		return WAIT;
 	return answer_local(p, r);
 }

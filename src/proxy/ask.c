@@ -123,8 +123,9 @@ fetch_new(struct proxy *p, const struct route *route)
 	f->route = *route;
 	f->server.family = 0;
 	f->validated = false;
-	f->origin = tally_origin(&p->tallies, route->rule);
+	f->origin = route_origin(p, route);
 	f->tally = NULL;
+	conf_use(f->route.conf);
 	f->client = 0;
 	f->hop_added = f->silent = f->kept = f->relay = false;
 	f->registers = f->collects = f->acked = false;

@@ -40,7 +40,7 @@ struct told {
 };
 
 struct proxy {
-	const struct proxy_conf *conf;
+	struct proxy_conf *conf;	/* in use */
 	const struct self *self;
 	struct timers *timers;
 	const struct upstream_ops *up;
@@ -76,7 +76,7 @@ struct proxy {
 	struct siphash_key rnd_key;	/* when to renew */
 	struct siphash_key etag_key;	/* of our own resources */
 	struct trail trail;
-	struct links *links;		/* NULL: no rule wants any */
+	struct list retired;	/* struct links of earlier configurations */
 	bool draining;
 	uint64_t now;			/* of the call being served */
 	struct proxy_stats stats;
@@ -95,6 +95,35 @@ struct proxy {
 	struct told told[16];
 	uint8_t uri[1280];	/* of a line in the access log */
 };
+
+/* ---- reload.c: configurations ---- */
+
+/* One more, or one less, who looks into C. */
+static inline struct proxy_conf *
+conf_use(struct proxy_conf *c)
+{
+	c->users++;
+	return c;
+}
+
+void conf_unused(struct proxy_conf *c);
+
+static inline void
+conf_leave(struct proxy_conf *c)
+{
+	if (--c->users == 0)
+		conf_unused(c);
+}
+
+/* Prepares C for use by P, and counts P. False without memory. */
+bool conf_begin(struct proxy *p, struct proxy_conf *c)
+    __attribute__((warn_unused_result));
+
+/* The sends of ROUTE, perhaps of a configuration before, count there. */
+struct tally_origin *route_origin(struct proxy *p, const struct route *route);
+
+/* P does not use C any more. */
+void conf_end(struct proxy_conf *c);
 
 /* ---- assemble.c: bodies from clients ---- */
 
@@ -219,6 +248,12 @@ void guard_finish(struct proxy *p, const struct request *r);
 
 /* Counts a failed fetch. */
 void count_failure(struct proxy *p, enum fetch_fail why);
+
+/* Where Q, a request in the role *ROLE for ROUTE->uri, goes by the rules of
+ * ROUTE->conf: 0, and ROUTE says, or *ROLE has become ROLE_OWN; otherwise an
+ * error with the text *WHY. */
+uint8_t route_find(const struct redirect_query *q, enum role *role,
+    struct route *route, const char **why);
 
 /* What the rules look at in R. */
 struct redirect_query query_of(const struct request *r);

@@ -11,6 +11,7 @@
 #include "coap/uri.h"
 #include "proxy/reply.h"
 
+struct inbound;
 struct observation;
 struct observer;
 struct request;
@@ -41,6 +42,9 @@ struct front_ops {
 	void (*notify)(struct observer *o, uint64_t now);
 	/* O is forgotten, without a word and without observer_gone(). */
 	void (*unobserve)(struct observer *o);
+	/* Who O's client is, and where: all of *IN but note and msg. False when
+	 * nobody may ask there any more. */
+	bool (*where)(const struct observer *o, struct inbound *in);
 	/* How many messages have been sent for R; all of them were empty. */
 	unsigned (*sent)(const struct request *r);
 };

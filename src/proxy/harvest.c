@@ -17,10 +17,11 @@ enum {
 };
 
 void
-harvest_init(struct harvest *h, struct proxy *p, const struct rule *rule,
-    harvest_fn done)
+harvest_init(struct harvest *h, struct proxy *p, struct proxy_conf *conf,
+    const struct rule *rule, harvest_fn done)
 {
-	*h = (struct harvest){ .proxy = p, .rule = rule, .done = done };
+	*h = (struct harvest){ .proxy = p, .conf = conf, .rule = rule,
+		.done = done };
 }
 
 static void
@@ -89,6 +90,7 @@ ask(struct harvest *h)
 {
 	const struct rule *rule = h->rule;
 	const struct route route = {
+		.conf = h->conf,
 		.rule = rule,
 		.uri = rule->to,
 		.hop = rule->to,

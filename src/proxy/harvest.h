@@ -12,6 +12,7 @@
 #include "proxy/route.h"
 
 struct proxy;
+struct proxy_conf;
 struct fetch;
 struct harvest;
 
@@ -22,6 +23,7 @@ typedef void (*harvest_fn)(struct harvest *h, struct span body,
 
 struct harvest {
 	struct proxy *proxy;
+	struct proxy_conf *conf;	/* RULE is of */
 	const struct rule *rule;
 	harvest_fn done;
 	struct fetch *fetch;	/* under way, or NULL */
@@ -31,9 +33,9 @@ struct harvest {
 	uint64_t until;		/* the least that any block allows */
 };
 
-/* Prepares H; it is zero before. */
-void harvest_init(struct harvest *h, struct proxy *p, const struct rule *rule,
-    harvest_fn done);
+/* Prepares H for a RULE of CONF; it is zero before. */
+void harvest_init(struct harvest *h, struct proxy *p, struct proxy_conf *conf,
+    const struct rule *rule, harvest_fn done);
 
 /* Begins; H is not under way. The body has at most MAX octets, and all of it
  * has the rule's timeout. NULL, and h->done is called once, later; or why not,

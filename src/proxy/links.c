@@ -31,6 +31,9 @@ struct origin_list {
 
 struct links {
 	struct proxy *proxy;
+	struct proxy_conf *conf;
+	struct list link;	/* in proxy->retired, once it is: */
+	bool retired;
 	struct origin_list *v;
 	size_t n;
 	struct local_part *parts;	/* by rule */
@@ -72,6 +75,9 @@ release(struct links *l)
 		list_del(&w->link);
 		answer_local(l->proxy, w->request);
 	}
+	/* Not here: whoever calls goes on with it. */
+	if (l->retired)
+		timer_start(l->proxy->timers, &l->patience, l->proxy->now);
 }
 
 static void
@@ -91,6 +97,8 @@ patience_fire(struct timer *t, uint64_t now)
 		list_del(&o->pending);
 	}
 	release(l);
+	if (l->retired && list_empty(&l->waiters))
+		links_free(l);
 }
 
 /* O has something to say, or never will: nobody needs to wait for it. */
@@ -285,7 +293,8 @@ add(struct links *l, const struct rules *rules, size_t i)
 	struct origin_list *o = &l->v[l->n++];
 
 	o->links = l;
-	harvest_init(&o->harvest, l->proxy, &rules->v[i], harvested_cb);
+	harvest_init(&o->harvest, l->proxy, l->conf, &rules->v[i],
+	    harvested_cb);
 	o->part = &l->parts[i];
 	o->part->what = LOCAL_UNKNOWN;
 	for (size_t j = 0; j < i; j++)
@@ -296,14 +305,16 @@ add(struct links *l, const struct rules *rules, size_t i)
 }
 
 struct links *
-links_new(struct proxy *p)
+links_new(struct proxy *p, struct proxy_conf *conf)
 {
-	const struct rules *rules = p->conf->rules;
+	const struct rules *rules = conf->rules;
 	struct links *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
 	l->proxy = p;
+	l->conf = conf_use(conf);
+	list_init(&l->link);
 	list_init(&l->queue);
 	list_init(&l->pending);
 	list_init(&l->waiters);
@@ -338,9 +349,31 @@ links_free(struct links *l)
 		harvest_cancel(&l->v[i].harvest);
 		free(l->v[i].text);
 	}
+	list_del(&l->link);
+	conf_leave(l->conf);
 	free(l->v);
 	free(l->parts);
 	free(l);
+}
+
+void
+links_retire(struct links *l)
+{
+	if (l == NULL)
+		return;
+	l->retired = true;
+	list_add_tail(&l->proxy->retired, &l->link);
+	if (list_empty(&l->waiters))
+		links_free(l);
+}
+
+void
+links_stop(struct proxy *p)
+{
+	while (!list_empty(&p->retired))
+		links_free(CONTAINER_OF(p->retired.next, struct links, link));
+	links_free(p->conf->links);
+	p->conf->links = NULL;
 }
 
 const struct local_part *

@@ -15,6 +15,7 @@
 #include "proxy/request.h"
 
 struct proxy;
+struct proxy_conf;
 struct links;
 
 enum {
@@ -29,11 +30,18 @@ enum {
 	LINKS_RETRY_MS = 10000,	/* a failure is remembered so long */
 };
 
-/* For P, whose conf is set. NULL without memory. */
-struct links *links_new(struct proxy *p);
+/* For P, by the rules of CONF, of which it counts as a user. NULL without
+ * memory. */
+struct links *links_new(struct proxy *p, struct proxy_conf *conf);
+
+/* Another one is in use: L goes when nobody waits for it any more. */
+void links_retire(struct links *l);
 
 /* Cancels every fetch; requests that wait get 5.04. Of NULL: nothing. */
 void links_free(struct links *l);
+
+/* Likewise all of P's, retired ones too. */
+void links_stop(struct proxy *p);
 
 /* What is known now, by rule. */
 const struct local_part *links_parts(const struct links *l);

@@ -19,6 +19,18 @@ static void linger_fire(struct timer *t, uint64_t now);
 
 /* ---- life ---- */
 
+static void
+enter(struct proxy *p, struct observation *o)
+{
+	list_init(&o->ways);
+	list_init(&o->observers);
+	list_init(&o->turn);
+	timer_init(&o->timer, timer_fire);
+	timer_init(&o->linger, linger_fire);
+	list_init(&o->link);
+	list_add_tail(&p->observations, &o->link);
+}
+
 struct observation *
 observation_new(struct proxy *p, struct fetch *f)
 {
@@ -31,12 +43,7 @@ observation_new(struct proxy *p, struct fetch *f)
 		.fetch = f,
 		.tally = f->tally,
 	};
-	list_init(&o->observers);
-	list_init(&o->turn);
-	timer_init(&o->timer, timer_fire);
-	timer_init(&o->linger, linger_fire);
-	list_init(&o->link);
-	list_add_tail(&p->observations, &o->link);
+	enter(p, o);
 	f->obs = o;
 	f->registers = true;
 	f->type = observation_type(f);
@@ -369,6 +376,29 @@ make_error(struct proxy *p, uint8_t code, const char *text)
 	};
 
 	return cache_make(&p->cache, &item, p->now);
+}
+
+struct observation *
+observation_parting(struct proxy *p, uint8_t code, const char *text)
+{
+	struct cache_entry *e = make_error(p, code, text);
+	struct observation *o;
+
+	if (e == NULL)
+		return NULL;
+	o = pool_get(&p->observation_pool);
+	if (o == NULL) {
+		cache_release(&p->cache, e);
+		return NULL;
+	}
+	*o = (struct observation){
+		.proxy = p,
+		.tally = &p->tallies.spare,	/* of no route any more */
+		.state = OBSERVE_OVER,
+	};
+	enter(p, o);
+	observation_show(p, o, e);
+	return o;
 }
 
 /* O ends by an error of ours. */

@@ -46,6 +46,7 @@ struct observation {
 				 * not to be freed, nor renewed */
 	uint8_t failures;	/* bodies in a row that could not be collected */
 	/* What is told. */
+	struct list ways;	/* by which they have come */
 	struct list observers;	/* those not told yet in front, while */
 	struct list turn;	/* ... in p->telling */
 	size_t n, left;		/* observers, and those to be looked at */
@@ -73,6 +74,11 @@ struct observation {
 
 /* F is O's from now on. NULL at the limit. */
 struct observation *observation_new(struct proxy *p, struct fetch *f);
+
+/* One without a fetch, OVER, for observers that are to be told CODE and TEXT and
+ * nothing more; observers_tell() does so. NULL at the limit. */
+struct observation *observation_parting(struct proxy *p, uint8_t code,
+    const char *text);
 
 /* Frees O, whose observers have gone; its fetch, if it has one, goes on as any
  * other. */
@@ -140,6 +146,10 @@ void observers_stop(struct proxy *p);
  * there is no room. */
 bool observers_add(struct proxy *p, struct request *r, struct observation *o);
 
+/* W, of another one, is O's from now on, to be told what O has. */
+void observers_move(struct proxy *p, struct observer *w,
+    struct observation *o);
+
 /* W is taken out, and forgotten by the front end. */
 void observers_drop(struct proxy *p, struct observer *w);
 
@@ -151,5 +161,13 @@ void observers_tell(struct proxy *p, struct observation *o);
 
 /* The Observe value for something that is about to be said. */
 uint32_t observers_seq(struct proxy *p);
+
+/* ---- reload.c ---- */
+
+/* R, or O, has begun under an earlier configuration: whether R, which is about
+ * to observe O as W, would be led there now. Then O goes by the configuration
+ * in use. */
+bool reload_admits(struct proxy *p, const struct request *r,
+    const struct observation *o, const struct observer *w);
 
 #endif

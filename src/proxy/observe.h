@@ -28,6 +28,10 @@ void observe_stop(struct proxy *p);
 /* Everybody is told that we are going down; nobody is taken in any more. */
 void observe_drain(struct proxy *p);
 
+/* The configuration in use is another one: those who would be led elsewhere now
+ * are told so, and are gone. */
+void observe_reload(struct proxy *p);
+
 /* ---- the way up ---- */
 
 /* Whether R registers, and may. */

@@ -16,12 +16,14 @@
 struct crowd;
 struct front_ops;
 struct observation;
+struct way;
 
 struct observer {
 	struct list link;	/* in its observation's list */
 	struct observation *of;	/* NULL: of none */
 	const struct front_ops *front;
 	struct crowd *crowd;	/* those of its address, or NULL */
+	struct way *way;	/* by which it has come, or NULL */
 	uint32_t version;	/* of what it was told last */
 	uint32_t serial;	/* of the request that registered it */
 	uint8_t szx;		/* the largest block it gets (OBS-63) */

@@ -11,6 +11,7 @@
 #include "proxy/core.h"
 #include "proxy/observation.h"
 #include "proxy/observe.h"
+#include "proxy/way.h"
 
 enum {
 	TELL_BATCH = 256,	/* observers looked at in one turn */
@@ -52,6 +53,8 @@ leave(struct proxy *p, struct observer *w)
 	if (w->crowd != NULL)
 		crowd_leave(&p->crowds, w->crowd);
 	w->crowd = NULL;
+	way_put(w->way);
+	w->way = NULL;
 	p->nobservers--;
 	if (--o->n > 0)
 		return;
@@ -98,14 +101,16 @@ bool
 observers_add(struct proxy *p, struct request *r, struct observation *o)
 {
 	struct observer *old = r->front->observer(r), *w = NULL;
+	struct way *way = way_get(&o->ways, r);
 	struct crowd *crowd;
 
-	if (find_room(p, r, old, &crowd)) {
+	if (way != NULL && find_room(p, r, old, &crowd)) {
 		w = r->front->observe(r);
 		if (w == NULL && crowd != NULL)
 			crowd_leave(&p->crowds, crowd);
 	}
 	if (w == NULL) {
+		way_put(way);
 		p->stats.observers_refused++;
 		return false;
 	}
@@ -113,16 +118,34 @@ observers_add(struct proxy *p, struct request *r, struct observation *o)
 	w->crowd = NULL;
 	enter(p, w, o);
 	w->crowd = crowd;
+	way_put(w->way);
+	w->way = way;
 	w->front = r->front;
 	w->version = o->version;
 	w->serial = r->serial;
 	w->szx = r->has_block2 && r->block2.szx < r->szx ? r->block2.szx :
 	    r->szx;
 	w->has_block2 = r->has_block2;
+	if ((r->route.conf != p->conf || o->fetch->route.conf != p->conf) &&
+	    !reload_admits(p, r, o, w)) {
+		p->stats.observers_refused++;
+		observers_drop(p, w);
+		return false;
+	}
 	o->seq = observers_seq(p);
 	timer_stop(&o->linger);
 	r->observer = w;
 	return true;
+}
+
+void
+observers_move(struct proxy *p, struct observer *w, struct observation *o)
+{
+	struct crowd *crowd = w->crowd;
+
+	w->crowd = NULL;
+	enter(p, w, o);
+	w->crowd = crowd;
 }
 
 void

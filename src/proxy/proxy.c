@@ -18,7 +18,6 @@
 #include "proxy/core.h"
 #include "proxy/links.h"
 #include "proxy/local.h"
-#include "proxy/observation.h"
 #include "proxy/observe.h"
 
 /* ---- stages ---- */
@@ -90,76 +89,64 @@ stage_classify(struct proxy *p, struct request *r)
 	return NEXT;
 }
 
-/* R is on its way by SLOT (proxy/tally.h). */
 static void
-take_route(struct proxy *p, struct request *r, size_t slot)
-{
-	r->tally = tally_get(&p->tallies, r->in->listener, slot);
-	tally_method(r->tally, r->msg.code);
-}
-
-static void
-route_by_rule(struct request *r, const struct rule *rule,
+route_by_rule(struct route *route, const struct rule *rule,
     const struct path *strip)
 {
-	r->route.rule = rule;
-	r->route.hop = rule->to;
-	r->route.as_proxy = rule->as_proxy;
-	r->route.strip = strip;
-	r->route.confirmable = rule->confirmable;
-	r->route.nstart = rule->nstart;
-	r->route.cache = rule->cache;
-	r->route.observe = rule->observe;
-	r->route.timeout_ms = rule->timeout_ms;
+	route->rule = rule;
+	route->hop = rule->to;
+	route->as_proxy = rule->as_proxy;
+	route->strip = strip;
+	route->confirmable = rule->confirmable;
+	route->nstart = rule->nstart;
+	route->cache = rule->cache;
+	route->observe = rule->observe;
+	route->timeout_ms = rule->timeout_ms;
 }
 
 static void
-route_forward(struct request *r, const struct forward_conf *f)
+route_forward(struct route *route, const struct forward_conf *f)
 {
-	r->route.hop = f->has_via ? f->via : r->route.uri;
-	r->route.as_proxy = f->has_via;
-	r->route.confirmable = f->confirmable;
-	r->route.nstart = f->nstart;
-	r->route.cache = true;
-	r->route.observe = true;
-	r->route.timeout_ms = f->timeout_ms;
+	route->hop = f->has_via ? f->via : route->uri;
+	route->as_proxy = f->has_via;
+	route->confirmable = f->confirmable;
+	route->nstart = f->nstart;
+	route->cache = true;
+	route->observe = true;
+	route->timeout_ms = f->timeout_ms;
 }
 
 /* The address of URI as far as it is known already. With a next proxy names
  * are not looked up here, but everybody knows where "localhost" is. */
 static const struct addr *
-known_address(const struct proxy *p, const struct target *uri)
+known_address(const struct forward_conf *f, const struct target *uri)
 {
 	static const struct addr loopback = { .ip = { 127, 0, 0, 1 },
 		.family = 4 };
 
 	if (uri->host.literal)
 		return &uri->host.addr;
-	return p->conf->forward->has_via && host_is_localhost(&uri->host) ?
-	    &loopback : NULL;
+	return f->has_via && host_is_localhost(&uri->host) ? &loopback : NULL;
 }
 
 /* What no rule takes: a forward request goes to its own target, anything else
  * is for the proxy's own resources. */
-static enum verdict
-no_rule(struct proxy *p, struct request *r)
+static uint8_t
+no_rule(enum role *role, struct route *route, const char **why)
 {
-	const struct target *uri = &r->route.uri;
+	const struct forward_conf *f = route->conf->forward;
 
-	if (r->role == ROLE_REVERSE)
-		r->role = ROLE_OWN;
-	if (r->role == ROLE_OWN) {
-		take_route(p, r, TALLY_OWN);
-		return NEXT;
-	}
-	if (!admit_target(p->conf->forward, uri, known_address(p, uri),
+	if (*role == ROLE_REVERSE)
+		*role = ROLE_OWN;
+	if (*role == ROLE_OWN)
+		return 0;
+	if (!admit_target(f, &route->uri, known_address(f, &route->uri),
 		false)) {
-		p->stats.refused++;
-		return answer_error(p, r, COAP_505, "target not allowed");
+		*why = "target not allowed";
+		return COAP_505;
 	}
-	route_forward(r, p->conf->forward);
-	take_route(p, r, TALLY_FORWARD);
-	return NEXT;
+	route_forward(route, f);
+	return 0;
 }
 
 /* Uri-Path-Abbrev stands for a path that the rules cannot see, so it would lead
@@ -179,36 +166,70 @@ hides_path(const struct coap_msg *m)
 	return false;
 }
 
-static enum verdict
-stage_redirect(struct proxy *p, struct request *r)
+uint8_t
+route_find(const struct redirect_query *q, enum role *role,
+    struct route *route, const char **why)
 {
-	struct redirect_query q = query_of(r);
+	const struct proxy_conf *conf = route->conf;
 	const struct path *strip;
 	const struct rule *rule;
 
-	r->route.forward = r->role == ROLE_FORWARD ? p->conf->forward : NULL;
+	route->forward = *role == ROLE_FORWARD ? conf->forward : NULL;
 	/* A forward request is no business of the rules (PRX-10) unless the
 	 * operator says so. */
-	if (r->role == ROLE_OWN ||
-	    (r->role == ROLE_FORWARD && !p->conf->forward->routes))
-		return no_rule(p, r);
-	if (hides_path(&r->msg))
-		return answer_error(p, r, COAP_402, "Uri-Path-Abbrev");
-	switch (redirect_find(p->conf->rules, &q, &rule, &strip)) {
+	if (*role == ROLE_OWN ||
+	    (*role == ROLE_FORWARD && !conf->forward->routes))
+		return no_rule(role, route, why);
+	if (hides_path(q->msg)) {
+		*why = "Uri-Path-Abbrev";
+		return COAP_402;
+	}
+	switch (redirect_find(conf->rules, q, &rule, &strip)) {
 	case REDIRECT_RULE:
-		route_by_rule(r, rule, strip);
-		take_route(p, r, tally_slot(&p->tallies, rule));
-		return NEXT;
+		route_by_rule(route, rule, strip);
+		return 0;
 	case REDIRECT_DENIED:
-		r->route.rule = rule;	/* which it was */
-		p->stats.refused++;
-		return answer_error(p, r, COAP_403, "not for this client");
+		route->rule = rule;	/* which it was */
+		*why = "not for this client";
+		return COAP_403;
 	case REDIRECT_METHOD:
-		return answer_error(p, r, COAP_405, "");
+		*why = "";
+		return COAP_405;
 	case REDIRECT_NONE:
 		break;
 	}
-	return no_rule(p, r);
+	return no_rule(role, route, why);
+}
+
+/* R's route is known: it is counted there. */
+static void
+count_route(struct proxy *p, struct request *r)
+{
+	const struct rule *rule = r->route.rule;
+	size_t slot = TALLY_FORWARD;
+
+	if (rule != NULL)
+		slot = tally_slot(&p->tallies, rule);
+	else if (r->role == ROLE_OWN)
+		slot = TALLY_OWN;
+	r->tally = tally_get(&p->tallies, r->in->listener, slot);
+	tally_method(r->tally, r->msg.code);
+}
+
+static enum verdict
+stage_redirect(struct proxy *p, struct request *r)
+{
+	const struct redirect_query q = query_of(r);
+	const char *why;
+	uint8_t code = route_find(&q, &r->role, &r->route, &why);
+
+	if (code == 0) {
+		count_route(p, r);
+		return NEXT;
+	}
+	if (code == COAP_403 || code == COAP_505)
+		p->stats.refused++;
+	return answer_error(p, r, code, why);
 }
 
 static enum verdict
@@ -257,7 +278,7 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->front_ctx = in->front_ctx;
 	r->in = in;
 	r->msg = *in->msg;
-	r->route = (struct route){ 0 };
+	r->route = (struct route){ .conf = conf_use(p->conf) };
 	r->tally = NULL;
 	r->began = p->now;
 	r->fetch = NULL;
@@ -298,30 +319,8 @@ proxy_handle(struct proxy *p, const struct inbound *in, uint64_t now)
 
 /* ---- life ---- */
 
-static bool
-wants_links(const struct rules *rules)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		if (rules->v[i].links)
-			return true;
-	return false;
-}
-
-static bool
-start_tallies(struct proxy *p)
-{
-	const struct tally_names names = {
-		.listeners = p->conf->listeners,
-		.nlisteners = p->conf->nlisteners,
-		.rules = p->conf->rules,
-		.forward = p->conf->forward,
-	};
-
-	return tallies_init(&p->tallies, &names);
-}
-
 struct proxy *
-proxy_new(const struct proxy_conf *conf, const struct self *self,
+proxy_new(struct proxy_conf *conf, const struct self *self,
     struct timers *timers, struct rand *rnd)
 {
 	struct proxy *p = calloc(1, sizeof(*p));
@@ -329,52 +328,49 @@ proxy_new(const struct proxy_conf *conf, const struct self *self,
 	if (p == NULL)
 		return NULL;
 	p->conf = conf;
+	list_init(&p->retired);
 	p->self = self;
 	p->timers = timers;
 	p->tag_key = rand_key(rnd);
 	p->etag_key = rand_key(rnd);
-	if (!start_tallies(p))
-		goto err0;
+	tallies_init(&p->tallies);
 	if (!limits_init(&p->limits, conf->max_clients, rnd))
-		goto err1;
+		goto err0;
 	if (!backoff_init(&p->backoff, timers, rnd))
-		goto err2;
+		goto err1;
 	if (!guard_init(p, rnd))
-		goto err3;
+		goto err2;
 	if (!share_start(p, rnd))
-		goto err4;
+		goto err3;
 	if (!observe_start(p, rnd))
-		goto err5;
+		goto err4;
 	if (!assemble_start(p, rnd))
-		goto err6;
+		goto err5;
 	if (!trail_start(p, rnd))
+		goto err6;
+	if (!conf_begin(p, conf))
 		goto err7;
-	if (wants_links(conf->rules)) {
-		p->links = links_new(p);
-		if (p->links == NULL)
-			goto err8;
-	}
+	tallies_use(&p->tallies, &conf->counts);
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
-err8:
-	trail_stop(p);
 err7:
-	assemble_stop(p);
+	trail_stop(p);
 err6:
-	observe_stop(p);
+	assemble_stop(p);
 err5:
-	share_stop(p);
+	observe_stop(p);
 err4:
-	guard_fini(p);
+	share_stop(p);
 err3:
-	backoff_fini(&p->backoff);
+	guard_fini(p);
 err2:
-	limits_fini(&p->limits);
+	backoff_fini(&p->backoff);
 err1:
-	tallies_fini(&p->tallies);
+	limits_fini(&p->limits);
 err0:
+	tallies_fini(&p->tallies);
 	free(p);
 	return NULL;
 }
@@ -400,7 +396,7 @@ proxy_free(struct proxy *p)
 {
 	if (p == NULL)
 		return;
-	links_free(p->links);
+	links_stop(p);
 	observe_stop(p);
 	while (!list_empty(&p->waiting)) {
 		struct fetch *f =
@@ -419,6 +415,7 @@ proxy_free(struct proxy *p)
 	tallies_fini(&p->tallies);
 	pool_fini(&p->requests);
 	pool_fini(&p->fetches);
+	conf_end(p->conf);
 	free(p);
 }
 
@@ -463,24 +460,4 @@ const struct tallies *
 proxy_tallies(const struct proxy *p)
 {
 	return &p->tallies;
-}
-
-bool
-proxy_count_by(struct proxy *p, const struct tally_names *names)
-{
-	struct list *it, *tmp;
-
-	if (!tallies_map(&p->tallies, names))
-		return false;
-	LIST_FOREACH_SAFE (it, tmp, &p->waiting) {
-		const struct fetch *f = CONTAINER_OF(it, struct fetch, link);
-
-		f->origin->kept = true;
-		if (f->tally != NULL)
-			f->tally->kept = true;
-	}
-	LIST_FOREACH_SAFE (it, tmp, &p->observations)
-		CONTAINER_OF(it, struct observation, link)->tally->kept = true;
-	tallies_sweep(&p->tallies);
-	return true;
 }

@@ -17,6 +17,7 @@
 #include "proxy/tally.h"
 #include "proxy/upstream.h"
 
+struct links;
 struct proxy;
 
 struct block_conf {
@@ -50,7 +51,8 @@ struct trail_conf {
 	const uint64_t *now_us;
 };
 
-/* Borrowed for the proxy's life. */
+/* What a configuration says. The proxy borrows it, and what it points to, for as
+ * long as it is in use and something that began under it is under way. */
 struct proxy_conf {
 	const char *name;	/* identifier in 5.08 diagnostics (PRX-61) */
 	unsigned hop_limit;	/* inserted when missing; 0: not */
@@ -67,6 +69,13 @@ struct proxy_conf {
 	size_t max_clients;	/* with a rate limit to watch, and confirmed
 				 * ones */
 	struct trail_conf trail;
+	/* Nobody borrows it any more, but whoever is on the stack may still
+	 * look into it: to be freed in a later turn. May be NULL. */
+	void (*unused)(struct proxy_conf *conf);
+	/* The proxy's own; 0 at first. */
+	size_t users;
+	struct links *links;	/* NULL: no rule wants any */
+	struct tally_map counts;	/* until it is in use */
 };
 
 struct proxy_stats {
@@ -96,6 +105,7 @@ struct proxy_stats {
 	uint64_t renewed;	/* registrations asked for once more */
 	uint64_t observations_lost;	/* ... in vain: ended by us */
 	uint64_t observers_refused;	/* answered plainly */
+	uint64_t observers_parted;	/* led elsewhere after a reload: 5.03 */
 	uint64_t lists;		/* of links fetched from origins */
 	uint64_t lists_failed;	/* of them, not come or not usable */
 	/* Clients that may not be where they say (amplification): */
@@ -107,8 +117,17 @@ struct proxy_stats {
 };
 
 /* NULL without memory. SELF may be completed later, before requests come. */
-struct proxy *proxy_new(const struct proxy_conf *conf, const struct self *self,
+struct proxy *proxy_new(struct proxy_conf *conf, const struct self *self,
     struct timers *timers, struct rand *rnd);
+
+/* CONF takes the place of the configuration in use. What is under way goes on
+ * under the one it began with; an observation stays where its request would
+ * lead to the same target now, other observers are told 5.03. Everything else
+ * stays as it is, but for the cache if its limits have changed. CONF has the
+ * same max_requests, max_clients, max_observers, max_per_client, max_body,
+ * max_transfers and exchange_lifetime. False without memory: nothing has
+ * changed. */
+bool proxy_reload(struct proxy *p, struct proxy_conf *conf, uint64_t now);
 
 /* Where fetches go; before the first request. */
 void proxy_set_upstream(struct proxy *p, const struct upstream_ops *ops,
@@ -135,10 +154,5 @@ size_t proxy_parting(const struct proxy *p);
 
 const struct proxy_stats *proxy_stats(const struct proxy *p);
 const struct tallies *proxy_tallies(const struct proxy *p);
-
-/* From now on is counted under NAMES, which are borrowed (proxy/tally.h). False
- * without memory: then nothing changes. */
-bool proxy_count_by(struct proxy *p, const struct tally_names *names)
-    __attribute__((warn_unused_result));
 
 #endif

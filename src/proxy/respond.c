@@ -29,6 +29,7 @@ fetch_free(struct proxy *p, struct fetch *f)
 	transfer_end(p, f);
 	list_del(&f->link);
 	arena_reset(&f->arena, 0);
+	conf_leave(f->route.conf);
 	pool_put(&p->fetches, f);
 }
 

@@ -125,9 +125,13 @@ struct access {
 	struct netlist exempt;	/* from amplification */
 };
 
+struct proxy_conf;
+
 /* One request's way. The host texts borrow from the request or from the
  * configuration. */
 struct route {
+	struct proxy_conf *conf;	/* whose rules these are; who has the
+					 * route counts among its users */
 	const struct rule *rule;	/* NULL: forward role, own resource */
 	const struct forward_conf *forward;	/* NULL: by a rule */
 	struct target uri;	/* the authority the client asked for */

@@ -25,18 +25,26 @@ share_init(struct fetch *f)
 	f->stale = NULL;
 }
 
-bool
-share_start(struct proxy *p, struct rand *rnd)
+/* Bodies that a client fetches block by block wait in the cache, too. */
+static struct cache_conf
+limits(const struct proxy_conf *c)
 {
-	struct cache_conf conf = p->conf->cache;
-	size_t body = p->conf->block.max_body;
+	struct cache_conf conf = c->cache;
+	size_t body = c->block.max_body;
 
-	/* Bodies that a client fetches block by block wait here, too. */
-	p->sharing = conf.size > 0;
-	if (!p->sharing)
+	if (conf.size == 0)
 		conf.size = BODIES * body;
 	if (conf.max_entry < body)
 		conf.max_entry = body;
+	return conf;
+}
+
+bool
+share_start(struct proxy *p, struct rand *rnd)
+{
+	const struct cache_conf conf = limits(p->conf);
+
+	p->sharing = p->conf->cache.size > 0;
 	if (!cache_init(&p->cache, &conf, rnd))
 		return false;
 	if (!table_init(&p->pending, 64))
@@ -55,6 +63,19 @@ share_stop(struct proxy *p)
 	table_fini(&p->pending);
 	table_fini(&p->pending_uris);
 	cache_fini(&p->cache);
+}
+
+void
+share_reload(struct proxy *p, const struct proxy_conf *last)
+{
+	static const struct cache_conf none = { .size = 0 };
+	const struct cache_conf conf = limits(p->conf);
+
+	p->sharing = p->conf->cache.size > 0;
+	/* While it is off nobody makes stale what has changed. */
+	if (!p->sharing && last->cache.size > 0)
+		cache_configure(&p->cache, &none, p->now);
+	cache_configure(&p->cache, &conf, p->now);
 }
 
 /* ---- fetches under way ---- */
@@ -159,6 +180,9 @@ share_may_join(const struct request *r, uint8_t type, const struct fetch *f)
 		return false;
 	/* A NON may be lost, and nobody would repeat it. */
 	if (type == COAP_CON && f->type == COAP_NON)
+		return false;
+	/* It may go to an address that is refused by now. */
+	if (f->route.forward != NULL && f->route.conf != r->route.conf)
 		return false;
 	/* With as many hops left as we gave it, it may be that very request,
 	 * come back in a loop (CAC-65). */

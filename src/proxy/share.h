@@ -16,6 +16,9 @@ bool share_start(struct proxy *p, struct rand *rnd)
     __attribute__((warn_unused_result));
 void share_stop(struct proxy *p);
 
+/* The cache, by the configuration in use; LAST was. */
+void share_reload(struct proxy *p, const struct proxy_conf *last);
+
 /* F is nobody's but its waiter's. */
 void share_init(struct fetch *f);
 

@@ -101,6 +101,18 @@ tally_make(struct tallies *t, unsigned listener, size_t slot)
 	return c;
 }
 
+struct tally *
+tally_onward(struct tallies *t, struct tally *c, const struct rule *rule)
+{
+	size_t slot = rule != NULL ? tally_slot(t, rule) : TALLY_FORWARD;
+
+	for (unsigned i = 0; c->listener != NULL && i < listeners_of(&t->names);
+	    i++)
+		if (strcmp(listener_name(&t->names, i), c->listener) == 0)
+			return tally_get(t, i, slot);
+	return c;
+}
+
 uint64_t
 tally_under_way(const struct tally *c)
 {
@@ -185,6 +197,19 @@ origin_get(struct tallies *t, const char *name)
 	o->guests = strcmp(name, slot_names[TALLY_FORWARD]) == 0;
 	list_add_tail(&t->origins, &o->link);
 	return o;
+}
+
+struct tally_origin *
+tally_origin_past(struct tallies *t, const struct tally_names *names,
+    const struct rule *rule)
+{
+	char space[NAME_MAX_LEN];
+	size_t slot = rule != NULL ?
+	    TALLY_RULES + (size_t)(rule - names->rules->v) : TALLY_FORWARD;
+	const char *name = origin_name(names, slot, space, sizeof(space));
+	struct tally_origin *o = name != NULL ? origin_find(t, name) : NULL;
+
+	return o != NULL ? o : &t->spare_origin;
 }
 
 void
@@ -294,48 +319,60 @@ keep_limited(const struct tallies *t, const struct tally_names *names,
 }
 
 bool
-tallies_map(struct tallies *t, const struct tally_names *names)
+tallies_prepare(struct tallies *t, const struct tally_names *names,
+    struct tally_map *m)
 {
 	size_t nslots = TALLY_RULES + names->rules->n;
-	size_t n = listeners_of(names) * nslots;
-	struct tally **v = calloc(n, sizeof(struct tally *));
-	struct tally_origin **to = calloc(nslots,
-	    sizeof(struct tally_origin *));
-	uint64_t *limited = calloc(listeners_of(names), sizeof(*limited));
+	size_t n = listeners_of(names);
 
-	if (v == NULL || to == NULL || limited == NULL ||
-	    !map_origins(t, names, nslots, to)) {
-		free(v);
-		free(to);
-		free(limited);
-		return false;
-	}
-	map_all(t, names, nslots, v);
-	keep_limited(t, names, limited);
+	*m = (struct tally_map){
+		.names = *names,
+		.v = calloc(n * nslots, sizeof(struct tally *)),
+		.to = calloc(nslots, sizeof(struct tally_origin *)),
+		.rate_limited = calloc(n, sizeof(uint64_t)),
+		.nslots = nslots,
+	};
+	if (m->v != NULL && m->to != NULL && m->rate_limited != NULL &&
+	    map_origins(t, names, nslots, m->to))
+		return true;
+	tally_map_fini(m);
+	return false;
+}
+
+void
+tally_map_fini(struct tally_map *m)
+{
+	free(m->v);
+	free(m->to);
+	free(m->rate_limited);
+	*m = (struct tally_map){ .nslots = 0 };
+}
+
+void
+tallies_use(struct tallies *t, struct tally_map *m)
+{
+	map_all(t, &m->names, m->nslots, m->v);
+	keep_limited(t, &m->names, m->rate_limited);
 	free(t->v);
 	free(t->to);
 	free(t->rate_limited);
-	t->v = v;
-	t->to = to;
-	t->rate_limited = limited;
-	t->nslots = nslots;
-	t->names = *names;
-	mark(t, n);
-	return true;
+	t->names = m->names;
+	t->v = m->v;
+	t->to = m->to;
+	t->rate_limited = m->rate_limited;
+	t->nslots = m->nslots;
+	mark(t, listeners_of(&t->names) * t->nslots);
+	*m = (struct tally_map){ .nslots = 0 };
 }
 
-bool
-tallies_init(struct tallies *t, const struct tally_names *names)
+void
+tallies_init(struct tallies *t)
 {
 	*t = (struct tallies){ .nslots = 0 };
 	list_init(&t->all);
 	list_init(&t->origins);
 	list_init(&t->spare.link);
 	list_init(&t->spare_origin.link);
-	if (tallies_map(t, names))
-		return true;
-	tallies_fini(t);
-	return false;
 }
 
 void

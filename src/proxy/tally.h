@@ -4,7 +4,7 @@
  * A request is given its tally, one for each pair of listener and route that
  * has been used, when its route is known, and counts there until it ends.
  * Tallies have names, not numbers: when other rules come into force those whose
- * names stay go on (tallies_map()).
+ * names stay go on (tallies_use()).
  */
 #ifndef PROXY_TALLY_H
 #define PROXY_TALLY_H
@@ -68,6 +68,15 @@ struct tally_names {
 	const struct forward_conf *forward;	/* NULL: role off */
 };
 
+/* Where names lead to, prepared. */
+struct tally_map {
+	struct tally_names names;
+	struct tally **v;
+	struct tally_origin **to;
+	uint64_t *rate_limited;
+	size_t nslots;
+};
+
 struct tallies {
 	struct tally_names names;
 	struct list all, origins;
@@ -79,19 +88,23 @@ struct tallies {
 	struct tally_origin spare_origin;
 };
 
-/* False without memory. */
-bool tallies_init(struct tallies *t, const struct tally_names *names)
-    __attribute__((warn_unused_result));
+/* Without names: nothing can be counted yet. */
+void tallies_init(struct tallies *t);
 
 /* No request and no fetch counts any more. */
 void tallies_fini(struct tallies *t);
 
-/* From now on NAMES are in force. False without memory: nothing changes. What
- * only the old ones had stays until tallies_sweep(), which forgets what is not
- * "kept" and has no request under way; before that the caller says so of what
- * its fetches have. */
-bool tallies_map(struct tallies *t, const struct tally_names *names)
-    __attribute__((warn_unused_result));
+/* Prepares M for NAMES; until the next tallies_sweep(). False without memory:
+ * nothing is prepared. */
+bool tallies_prepare(struct tallies *t, const struct tally_names *names,
+    struct tally_map *m) __attribute__((warn_unused_result));
+void tally_map_fini(struct tally_map *m);
+
+/* From now on the names of M are in force, which is taken. What only the old
+ * ones had stays until tallies_sweep(), which forgets what is not "kept" and
+ * has no request under way; before that the caller says so of what its fetches
+ * have. */
+void tallies_use(struct tallies *t, struct tally_map *m);
 void tallies_sweep(struct tallies *t);
 
 /* Makes the tally of a pair that has not been used. Never NULL. */
@@ -133,6 +146,15 @@ tally_origin(const struct tallies *t, const struct rule *rule)
 {
 	return t->to[rule != NULL ? tally_slot(t, rule) : TALLY_FORWARD];
 }
+
+/* Where RULE of NAMES, which are not in force any more, sent to; never NULL. */
+struct tally_origin *tally_origin_past(struct tallies *t,
+    const struct tally_names *names, const struct rule *rule);
+
+/* Where what has counted as C, of the rules before, goes on by RULE, or the
+ * forward role if NULL. */
+struct tally *tally_onward(struct tallies *t, struct tally *c,
+    const struct rule *rule);
 
 /* A request goes to A. */
 void tally_sent(struct tally_origin *o, const struct addr *a);

@@ -23,8 +23,6 @@ struct trail_kept {
 bool
 trail_start(struct proxy *p, struct rand *rnd)
 {
-	if (p->conf->trail.which != TRAIL_ERRORS)
-		return true;
 	return repeats_init(&p->trail.repeats, rnd);
 }
 
@@ -215,21 +213,21 @@ is_due(struct proxy *p, const struct request *r, struct logline *l)
 }
 
 static void
-fill_client(struct proxy *p, const struct request *r, struct logline *l)
+fill_client(const struct request *r, struct logline *l)
 {
 	const struct trail_kept *k = r->kept;
 
 	if (r->in == NULL && k == NULL)
 		return;
 	l->client = r->in != NULL ? r->in->client : &k->client;
-	l->listener = p->conf->access[r->in != NULL ? r->in->listener :
+	l->listener = r->route.conf->access[r->in != NULL ? r->in->listener :
 	    k->listener].name;
 }
 
 void
 trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
 {
-	const struct trail_conf *conf = &p->conf->trail;
+	const struct trail_conf *conf = &r->route.conf->trail;
 	bool errors = conf->which == TRAIL_ERRORS;
 	struct coap_msg m = r->msg;
 	struct logline l = { .listener = "" };
@@ -240,7 +238,7 @@ trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
 		l.code = reply->code;
 		l.size = reply->payload.n;
 	}
-	fill_client(p, r, &l);
+	fill_client(r, &l);
 	if (errors && !is_due(p, r, &l)) {
 		p->stats.unlogged++;
 		return;

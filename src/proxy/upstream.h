@@ -50,6 +50,8 @@ struct upstream_ops {
 	    enum fetch_fail *why, uint64_t now);
 	/* Ends what is under way for F, and the registration. */
 	void (*cancel)(void *self, struct fetch *f);
+	/* Where F's registration is open: *A. False: it is not. */
+	bool (*registered)(void *self, const struct fetch *f, struct addr *a);
 };
 
 #endif

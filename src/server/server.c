@@ -17,6 +17,8 @@ struct listener {
 	unsigned index;
 	enum coap_scheme scheme;
 	struct listener_stats stats;
+	bool retired;		/* no new requests */
+	bool closed;		/* ... and no socket */
 };
 
 struct server {
@@ -113,6 +115,22 @@ front_mate(const struct request *req, const struct observation *of)
 	return watch_mate(peer_of(req), of);
 }
 
+static bool
+front_where(const struct observer *o, struct inbound *in)
+{
+	const struct peer *p = watch_peer(o);
+	const struct listener *l = p->io;
+
+	*in = (struct inbound){
+		.client = &p->remote,
+		.client_id = p->node.hash,
+		.local = &p->local,
+		.listener = l->index,
+		.scheme = l->scheme,
+	};
+	return !l->retired;
+}
+
 static const struct front_ops server_front = {
 	.reply = front_reply,
 	.suppress = front_suppress,
@@ -124,6 +142,7 @@ static const struct front_ops server_front = {
 	.mate = front_mate,
 	.notify = watch_notify,
 	.unobserve = watch_unobserve,
+	.where = front_where,
 };
 
 static void
@@ -133,6 +152,33 @@ server_send_cb(struct peer *p, struct buf *b)
 
 	if (l->sock != NULL)
 		l->net->ops->send(l->sock, &p->remote, &p->local, b);
+}
+
+/* Answers R, the request M, without asking the proxy. */
+static void
+refuse(struct server *s, struct received *r, const struct coap_msg *m,
+    const struct dgram_out *out, uint64_t now)
+{
+	dgram_harmless(s->dgram, r);
+	if (coap_is_unwanted(coap_unwanted(m), out->code))
+		dgram_suppress(s->dgram, r, now);
+	else
+		dgram_reply(s->dgram, r, out, m->token, now);
+}
+
+/* PRX-45: whoever has not heard of the change yet will find nobody here soon. */
+static void
+refuse_retired(struct server *s, struct received *r, const struct coap_msg *m,
+    uint64_t now)
+{
+	static const uint8_t max_age_5[] = { 0xd1, 0x01, 5 };
+	static const struct dgram_out gone = {
+		.code = COAP_503,
+		.opts = { max_age_5, sizeof(max_age_5) },
+	};
+
+	s->stats.retired++;
+	refuse(s, r, m, &gone, now);
 }
 
 static void
@@ -157,10 +203,11 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 	if (m->token.n > COAP_TOKEN_MAX) {
 		static const struct dgram_out too_long = { .code = COAP_400 };
 
-		if (coap_is_unwanted(coap_unwanted(m), COAP_400))
-			dgram_suppress(s->dgram, r, now);
-		else
-			dgram_reply(s->dgram, r, &too_long, m->token, now);
+		refuse(s, r, m, &too_long, now);
+		return;
+	}
+	if (l->retired) {
+		refuse_retired(s, r, m, now);
 		return;
 	}
 	proxy_handle(s->proxy, &in, now);
@@ -228,7 +275,7 @@ server_each_listener(struct server *s,
 		const struct listener *l = CONTAINER_OF(it, struct listener,
 		    link);
 
-		if (l->sock != NULL)
+		if (l->sock != NULL && !l->retired)
 			fn(arg, l->index, l->sock, &l->stats);
 	}
 }
@@ -305,6 +352,63 @@ listener_open(struct listener *l, struct net *net, struct net_sock *sock)
 {
 	l->net = net;
 	l->sock = sock;
+}
+
+void
+listener_keep(struct listener *l, unsigned index)
+{
+	l->index = index;
+	l->retired = false;
+}
+
+void
+listener_retire(struct listener *l)
+{
+	l->retired = true;
+}
+
+bool
+listener_owes(const struct listener *l)
+{
+	return dgram_owes(l->server->dgram, l);
+}
+
+void
+listener_close(struct listener *l)
+{
+	if (l->sock != NULL)
+		l->net->ops->close(l->sock);
+	l->sock = NULL;
+	l->retired = l->closed = true;
+}
+
+bool
+server_sweep(struct server *s)
+{
+	struct list *it, *tmp;
+	bool left = false;
+
+	LIST_FOREACH_SAFE (it, tmp, &s->listeners) {
+		struct listener *l = CONTAINER_OF(it, struct listener, link);
+
+		if (!l->closed)
+			continue;
+		if (peers_forget(dgram_peers(s->dgram), l)) {
+			left = true;
+			continue;
+		}
+		if (s->current == l)
+			settle(s, NULL);
+		list_del(&l->link);
+		free(l);
+	}
+	return left;
+}
+
+void
+server_forget_notes(struct server *s)
+{
+	peers_clear_notes(dgram_peers(s->dgram));
 }
 
 void

@@ -21,6 +21,7 @@ struct server_stats {
 	uint64_t rx_multicast;	/* sent to a group: ignored */
 	uint64_t rx_port_zero;
 	uint64_t peers_full;
+	uint64_t retired;	/* requests to a listener that is going */
 };
 
 /* What came in at one listening socket, and led to no request. */
@@ -48,11 +49,35 @@ struct listener *server_add_listener(struct server *s, unsigned index,
 extern const struct net_sock_ops server_sock_ops;
 void listener_open(struct listener *l, struct net *net, struct net_sock *sock);
 
-/* Calls FN for every listening socket: SOCK, of the [listen] section INDEX. */
+/* Calls FN for every listening socket: SOCK, of the [listen] section INDEX. Not
+ * for what has been retired. */
 void server_each_listener(struct server *s,
     void (*fn)(void *arg, unsigned index, const struct net_sock *sock,
 	const struct listener_stats *stats),
     void *arg);
+
+/* L is of the [listen] section INDEX from now on, in use, also if it has been
+ * retired. */
+void listener_keep(struct listener *l, unsigned index);
+
+/* No section has L any more: requests get 5.03, who waits for an answer is
+ * still answered. Its observers are the proxy's to part with. */
+void listener_retire(struct listener *l);
+
+/* Whether L, retired, is still needed to say something. Looks at all there is:
+ * to be asked now and then. */
+bool listener_owes(const struct listener *l);
+
+/* Closes L, which has been retired; it is not to be used any more. */
+void listener_close(struct listener *l);
+
+/* Forgets listeners that are closed and have no client left that something is
+ * remembered of. Whether there are others. */
+bool server_sweep(struct server *s);
+
+/* What is noted of clients that the amplification limit is not for may be
+ * wrong by now. */
+void server_forget_notes(struct server *s);
 
 /* Closes every listening socket. */
 void server_close(struct server *s);

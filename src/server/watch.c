@@ -77,6 +77,15 @@ watch_mate(const struct peer *p, const struct observation *of)
 	return NULL;
 }
 
+struct peer *
+watch_peer(const struct observer *o)
+{
+	const struct watch *w = (const void *)((const char *)o -
+	    offsetof(struct watch, observer));
+
+	return dgram_note_peer(&w->note);
+}
+
 void
 watch_notify(struct observer *o, uint64_t now)
 {

@@ -28,6 +28,9 @@ struct observer *watch_mate(const struct peer *p,
 void watch_notify(struct observer *o, uint64_t now);
 void watch_unobserve(struct observer *o);
 
+/* O's client. */
+struct peer *watch_peer(const struct observer *o);
+
 /* As in struct dgram_ops. */
 void watch_notice(void *user, struct note *n, struct dgram_notice *out,
     uint64_t now);

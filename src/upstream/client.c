@@ -504,10 +504,23 @@ client_renew(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	return call_go(c, call, d, why, now) ? UPSTREAM_SENT : UPSTREAM_FAILED;
 }
 
+static bool
+client_registered(void *self, const struct fetch *f, struct addr *a)
+{
+	const struct call *call = f->watch;
+
+	(void)self;
+	if (call == NULL)
+		return false;
+	*a = call->x->sent.peer->remote;
+	return true;
+}
+
 const struct upstream_ops client_upstream_ops = {
 	.send = client_send,
 	.renew = client_renew,
 	.cancel = client_cancel,
+	.registered = client_registered,
 };
 
 /* ---- what comes back ---- */

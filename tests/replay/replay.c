@@ -244,6 +244,20 @@ run_step(struct script *s, struct loop *l, struct source *ahead,
 	return script_step(s, line);
 }
 
+/* The configuration behind "reload" is in use from now on, if OK. */
+static bool
+reload(struct script *s, struct source *src, struct span line, bool ok)
+{
+	char *text = xspandup(take_conf(src));
+
+	s->step = line;
+	s->line = src->line;
+	ok = ok && (world_reload(&s->world, file_name(src->path), text) ?
+	    script_collect(s) : script_fail(s, "%s", s->world.why));
+	free(text);
+	return ok;
+}
+
 /* Does the steps up to the next title, which stays in SRC; after a failure
  * they are only skipped. */
 static bool
@@ -256,6 +270,8 @@ run_steps(struct script *s, struct source *src, bool ok)
 	while (take_line(&ahead, &line) && !is_title(line)) {
 		if (span_eq(line, SPAN_LIT("conf")))
 			take_conf(&ahead);
+		else if (span_eq(line, SPAN_LIT("reload")))
+			ok = reload(s, &ahead, line, ok);
 		else if (ok && is_step(line))
 			ok = run_step(s, &loop, &ahead, line);
 		*src = ahead;

@@ -284,6 +284,7 @@ step_count(struct script *s, struct span line)
 		{ "echo-invalid", p->echo_invalid },
 		{ "cut", p->cut },
 		{ "withheld", p->withheld },
+		{ "observers-parted", p->observers_parted },
 		{ "pings", down->rx_pings },
 		{ "malformed", down->rx_malformed },
 		{ "down-retransmissions", down->retransmissions },

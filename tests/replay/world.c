@@ -26,17 +26,17 @@ static const char *const host_addrs[] = {
 
 enum { NHOST_ADDRS = sizeof(host_addrs) / sizeof(host_addrs[0]) };
 
-static bool
+static struct conf *
 load(struct world *w, const char *name, const char *text)
 {
 	struct conf_report report = { 0 };
+	struct conf *c = conf_load_text(name, text, &report);
 
-	w->conf = conf_load_text(name, text, &report);
-	if (w->conf == NULL)
+	if (c == NULL)
 		snprintf(w->why, sizeof(w->why), "%s",
 		    report.text != NULL ? report.text : "no configuration");
 	conf_report_fini(&report);
-	return w->conf != NULL;
+	return c;
 }
 
 static void
@@ -71,38 +71,74 @@ log_cb(void *user, const struct logline *l)
 	list_add_tail(&w->lines, &line->link);
 }
 
-static bool
-build_proxy(struct world *w)
+static void
+free_conf(struct world_conf *wc)
 {
-	const struct conf *c = w->conf;
+	list_del(&wc->link);
+	/* The message layers look into the first one. */
+	if (wc->conf != wc->world->conf)
+		conf_free(wc->conf);
+	free(wc->access);
+	free(wc);
+}
 
-	w->access = xcalloc(c->nlisten, sizeof(*w->access));
+static void
+unused_cb(struct proxy_conf *conf)
+{
+	struct world_conf *wc = CONTAINER_OF(conf, struct world_conf, proxy);
+
+	/* It may still be looked into: world_idle() finds it. */
+	wc->proxy.rules = NULL;
+}
+
+static struct world_conf *
+new_conf(struct world *w, struct conf *c)
+{
+	struct world_conf *wc = xcalloc(1, sizeof(*wc));
+
+	wc->world = w;
+	wc->conf = c;
+	wc->access = xcalloc(c->nlisten, sizeof(*wc->access));
 	for (size_t i = 0; i < c->nlisten; i++)
-		w->access[i] = c->listen[i].access;
+		wc->access[i] = c->listen[i].access;
 	if (!w->strangers)
 		for (size_t i = 0; i < c->nlisten; i++)
-			w->access[i].amplification = AMPLIFICATION_OFF;
-	w->proxy_conf = (struct proxy_conf){
+			wc->access[i].amplification = AMPLIFICATION_OFF;
+	wc->proxy = (struct proxy_conf){
 		.nlisteners = c->nlisten,
 		.name = c->name,
 		.hop_limit = c->hop_limit,
-		.access = w->access,
+		.access = wc->access,
 		.forward = c->has_forward ? &c->forward : NULL,
 		.rules = &c->rules,
-		.max_requests = c->message.max_exchanges,
-		.max_clients = c->message.max_exchanges,
+		.max_requests = w->conf->message.max_exchanges,
+		.max_clients = w->conf->message.max_exchanges,
 		.cache = c->cache,
 		.block = c->block,
 		.observe = c->observe,
-		.exchange_lifetime = c->message.exchange_lifetime,
+		.exchange_lifetime = w->conf->message.exchange_lifetime,
+		.unused = unused_cb,
 	};
 	if (w->logs)
-		w->proxy_conf.trail = c->log_access;
-	w->proxy_conf.trail.write = log_cb;
-	w->proxy_conf.trail.user = w;
+		wc->proxy.trail = c->log_access;
+	wc->proxy.trail.write = log_cb;
+	wc->proxy.trail.user = w;
+	wc->proxy.observe.max_observers = w->conf->observe.max_observers;
+	wc->proxy.observe.max_per_client = w->conf->observe.max_per_client;
+	wc->proxy.block.max_body = w->conf->block.max_body;
 	if (!w->caches)
-		w->proxy_conf.cache.size = 0;
-	w->proxy = proxy_new(&w->proxy_conf, &w->self, &w->timers, &w->rnd);
+		wc->proxy.cache.size = 0;
+	list_init(&wc->link);
+	list_add_tail(&w->confs, &wc->link);
+	return wc;
+}
+
+static bool
+build_proxy(struct world *w)
+{
+	struct world_conf *wc = new_conf(w, w->conf);
+
+	w->proxy = proxy_new(&wc->proxy, &w->self, &w->timers, &w->rnd);
 	return w->proxy != NULL;
 }
 
@@ -129,9 +165,14 @@ build_ends(struct world *w)
 static void
 bind_one(struct world *w, unsigned index, const struct bind_conf *b)
 {
+	struct world_listener *wl = xcalloc(1, sizeof(*wl));
 	struct listener *l = server_add_listener(w->server, index, b->scheme);
 	struct addr local = b->addr, ip4 = b->addr;
 
+	wl->listener = l;
+	wl->addr = b->addr;
+	list_init(&wl->link);
+	list_add_tail(&w->listeners, &wl->link);
 	if (local.family == 0) {
 		/* Both families on one socket. */
 		local.family = 6;
@@ -141,6 +182,74 @@ bind_one(struct world *w, unsigned index, const struct bind_conf *b)
 	listener_open(l, &w->net,
 	    world_bind(w, &local, &server_sock_ops, l));
 	self_add_bound(&w->self, &local);
+}
+
+static struct world_listener *
+listener_at(struct list *l)
+{
+	return CONTAINER_OF(l, struct world_listener, link);
+}
+
+/* Binds what C says, or keeps it. */
+static void
+bind_all(struct world *w, const struct conf *c)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &w->listeners) {
+		listener_at(it)->retired = true;
+		listener_retire(listener_at(it)->listener);
+	}
+	for (size_t i = 0; i < c->nlisten; i++)
+		for (size_t j = 0; j < c->listen[i].nbind; j++) {
+			const struct bind_conf *b = &c->listen[i].bind[j];
+			bool kept = false;
+
+			LIST_FOREACH_SAFE (it, tmp, &w->listeners) {
+				if (!addr_eq(&listener_at(it)->addr, &b->addr))
+					continue;
+				listener_keep(listener_at(it)->listener,
+				    (unsigned)i);
+				listener_at(it)->retired = false;
+				kept = true;
+			}
+			if (!kept)
+				bind_one(w, (unsigned)i, b);
+		}
+}
+
+void
+world_sweep(struct world *w)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &w->listeners) {
+		struct world_listener *wl = listener_at(it);
+
+		if (!wl->retired || listener_owes(wl->listener))
+			continue;
+		listener_close(wl->listener);
+		list_del(&wl->link);
+		free(wl);
+	}
+	server_sweep(w->server);
+}
+
+bool
+world_reload(struct world *w, const char *name, const char *text)
+{
+	struct conf *c = load(w, name, text);
+	struct world_conf *wc;
+
+	if (c == NULL)
+		return false;
+	wc = new_conf(w, c);
+	bind_all(w, c);
+	server_forget_notes(w->server);
+	if (proxy_reload(w->proxy, &wc->proxy, w->now))
+		return true;
+	snprintf(w->why, sizeof(w->why), "no memory");
+	return false;
 }
 
 bool
@@ -153,11 +262,14 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	list_init(&w->out);
 	list_init(&w->hosts);
 	list_init(&w->lines);
+	list_init(&w->confs);
+	list_init(&w->listeners);
 	w->net.ops = &world_net_ops;
 	w->resolver.ops = &world_resolver_ops;
 	timers_init(&w->timers, w->now);
 	rand_init_fixed(&w->rnd, seed);
-	if (!load(w, name, text))
+	w->conf = load(w, name, text);
+	if (w->conf == NULL)
 		return false;
 	/* Our clients have public addresses, and are to be trusted unless the
 	 * scenario is about that. */
@@ -177,9 +289,7 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 		snprintf(w->why, sizeof(w->why), "no memory");
 		return false;
 	}
-	for (size_t i = 0; i < w->conf->nlisten; i++)
-		for (size_t j = 0; j < w->conf->listen[i].nbind; j++)
-			bind_one(w, (unsigned)i, &w->conf->listen[i].bind[j]);
+	bind_all(w, w->conf);
 	return true;
 }
 
@@ -198,7 +308,15 @@ world_fini(struct world *w)
 		free(line);
 	world_free_names(w);
 	free(w->names);
-	free(w->access);
+	while (!list_empty(&w->confs))
+		free_conf(CONTAINER_OF(w->confs.next, struct world_conf,
+		    link));
+	while (!list_empty(&w->listeners)) {
+		struct world_listener *wl = listener_at(w->listeners.next);
+
+		list_del(&wl->link);
+		free(wl);
+	}
 	self_fini(&w->self);
 	buf_pool_free(w->bufs);
 	conf_free(w->conf);
@@ -214,6 +332,22 @@ world_logged(struct world *w)
 	line = CONTAINER_OF(w->lines.next, struct logged, link);
 	list_del(&line->link);
 	return line;
+}
+
+/* Configurations of before that something still uses. */
+static uint64_t
+confs_left(const struct world *w)
+{
+	struct list *it, *tmp;
+	uint64_t n = 0;
+
+	LIST_FOREACH_SAFE (it, tmp, &w->confs) {
+		const struct world_conf *wc =
+		    CONTAINER_OF(it, struct world_conf, link);
+
+		n += it != w->confs.prev && wc->proxy.rules != NULL;
+	}
+	return n;
 }
 
 bool
@@ -242,6 +376,7 @@ world_idle(struct world *w)
 			dgram_sent_count(client_dgram(w->client)) },
 		{ "sockets to origins", dests->opened - dests->closed },
 		{ "octets of buffers", buf_pool_used(w->bufs) },
+		{ "configurations of before", confs_left(w) },
 	};
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {

@@ -40,19 +40,36 @@ enum world_name {
 	WORLD_NAME_SILENT,	/* nothing: time-out after 5 s */
 };
 
+/* A configuration in use, or used by what began under it. */
+struct world_conf {
+	struct list link;
+	struct world *world;
+	struct conf *conf;
+	struct access *access;
+	struct proxy_conf proxy;
+};
+
+/* A listening socket. */
+struct world_listener {
+	struct list link;
+	struct listener *listener;
+	struct addr addr;	/* as configured */
+	bool retired;
+};
+
 struct world {
 	uint64_t now;
 	struct timers timers;
 	struct rand rnd;
 	struct buf_pool *bufs;
-	struct conf *conf;
+	struct conf *conf;	/* the first */
 	struct span *names;
-	struct access *access;
+	struct list confs;	/* those in use; the last is the newest */
+	struct list listeners;
 	bool strangers;		/* amplification as configured, not off */
 	bool caches;		/* likewise the cache */
 	bool logs;		/* likewise the access log */
 	struct self self;
-	struct proxy_conf proxy_conf;
 	struct client_conf client_conf;
 	struct proxy *proxy;
 	struct client *client;
@@ -73,6 +90,10 @@ struct world {
 bool world_init(struct world *w, const char *name, const char *text,
     uint64_t seed);
 void world_fini(struct world *w);
+
+/* TEXT takes the place of the configuration in use; but for [message] and what
+ * else a running proxy cannot change. */
+bool world_reload(struct world *w, const char *name, const char *text);
 
 /* NAME has these addresses from now on. */
 void world_name(struct world *w, struct span name, enum world_name how,

@@ -355,6 +355,7 @@ world_step(struct world *w, uint64_t until)
 	next = timers_next(&w->timers);
 	w->now = next < until ? next : until;
 	settle(w);
+	world_sweep(w);
 }
 
 void

@@ -11,6 +11,9 @@ extern const struct resolver_ops world_resolver_ops;
 struct net_sock *world_bind(struct world *w, const struct addr *local,
     const struct net_sock_ops *ops, void *user);
 
+/* Closes listening sockets that nothing is owed at any more. */
+void world_sweep(struct world *w);
+
 void world_free_names(struct world *w);
 
 #endif

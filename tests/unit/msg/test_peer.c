@@ -228,6 +228,49 @@ START_TEST(each)
 }
 END_TEST
 
+static void
+count_notes(const struct peer *p, void *arg)
+{
+	size_t *n = arg;
+
+	*n += p->note != 0;
+}
+
+/* A socket is closed: its peers go, as soon as nobody refers to them. */
+START_TEST(forgotten)
+{
+	struct addr local = address("192.0.2.1", 5683);
+	int here, there;
+	struct peer *held = NULL;
+	struct peers ps;
+	size_t notes = 0;
+
+	ck_assert(peers_init(&ps, 8, &rnd));
+	for (uint16_t i = 1; i <= 6; i++) {
+		struct addr a = address("192.0.2.7", i);
+		struct peer *p = peers_get(&ps, &a, &local,
+		    i <= 3 ? &here : &there);
+
+		p->note = 1;
+		if (i == 2)
+			held = p;
+	}
+	peer_ref(held);
+	ck_assert(peers_forget(&ps, &here));
+	ck_assert_uint_eq(ps.table.count, 4);
+	peer_unref(held);
+	ck_assert(!peers_forget(&ps, &here));
+	ck_assert_uint_eq(ps.table.count, 3);
+	peers_each(&ps, count_notes, &notes);
+	ck_assert_uint_eq(notes, 3);
+	peers_clear_notes(&ps);
+	notes = 0;
+	peers_each(&ps, count_notes, &notes);
+	ck_assert_uint_eq(notes, 0);
+	peers_fini(&ps);
+}
+END_TEST
+
 Suite *
 peer_suite(void)
 {
@@ -243,6 +286,7 @@ peer_suite(void)
 	tcase_add_test(tc, identity);
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, each);
+	tcase_add_test(tc, forgotten);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -9,6 +9,7 @@ main(void)
 		self_suite, admit_suite, redirect_suite, classify_suite,
 		rewrite_suite, limit_suite, local_suite,
 		route_suite, request_suite, fetch_suite, answer_suite,
+		way_suite,
 		backoff_suite,
 		respond_suite, proxy_suite, waiting_suite, roles_suite,
 		collect_suite, publish_suite, filter_suite,

@@ -48,5 +48,6 @@ Suite *transfer_suite(void);
 Suite *upload_bounds_suite(void);
 Suite *upload_suite(void);
 Suite *waiting_suite(void);
+Suite *way_suite(void);
 
 #endif

@@ -39,7 +39,7 @@ setup(void)
 		.timeout_ms = TIMEOUT };
 	s.rules = (struct rules){ &rule, 1 };
 	stand_start(&s);
-	harvest_init(&h, s.proxy, &rule, note_outcome);
+	harvest_init(&h, s.proxy, &s.conf, &rule, note_outcome);
 	outcomes = 0;
 	outcome[0] = '\0';
 }
@@ -182,7 +182,7 @@ START_TEST(limits)
 
 	setup();
 	for (size_t i = 0; i < UNIT_COUNT(more); i++) {
-		harvest_init(&more[i], s.proxy, &rule, note_outcome);
+		harvest_init(&more[i], s.proxy, &s.conf, &rule, note_outcome);
 		ck_assert_ptr_null(harvest_start(&more[i], 64, NOW));
 	}
 	ck_assert_str_eq(harvest_start(&h, 64, NOW), "proxy is busy");

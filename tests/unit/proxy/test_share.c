@@ -179,7 +179,8 @@ START_TEST(too_long_for_a_key)
 	for (size_t i = 0; i < 2; i++) {
 		struct request r = {
 			.msg = m,
-			.route = { .cache = true, .hop = rule.to },
+			.route = { .conf = &s.conf, .cache = true,
+				.hop = rule.to },
 		};
 
 		f[i] = fetch_new(s.proxy, &r.route);

@@ -13,6 +13,17 @@ static struct forward_conf forward;
 static struct tally_names names;
 static struct tallies t;
 
+static bool
+map(const struct tally_names *to)
+{
+	struct tally_map m;
+
+	if (!tallies_prepare(&t, to, &m))
+		return false;
+	tallies_use(&t, &m);
+	return true;
+}
+
 static void
 setup(void)
 {
@@ -24,7 +35,8 @@ setup(void)
 	rule[2] = (struct rule){ .name = "c", .action = RULE_REPLY };
 	forward = (struct forward_conf){ .routes = false };
 	names = (struct tally_names){ both, 2, &rules, &forward };
-	ck_assert(tallies_init(&t, &names));
+	tallies_init(&t);
+	ck_assert(map(&names));
 }
 
 static void
@@ -76,7 +88,7 @@ START_TEST(origins)
 	ck_assert_str_eq(tally_origin(&t, NULL)->name, "[forward]");
 	ck_assert(tally_origin(&t, NULL)->guests);
 	rule[0].origin = "pool";
-	ck_assert(tallies_map(&t, &names));
+	ck_assert(map(&names));
 	ck_assert_ptr_eq(tally_origin(&t, &rule[0]),
 	    tally_origin(&t, &rule[1]));
 }
@@ -136,7 +148,7 @@ START_TEST(other_rules)
 	rules.n = 1;
 	fewer.listeners = both + 1;
 	fewer.nlisteners = 1;
-	ck_assert(tallies_map(&t, &fewer));
+	ck_assert(map(&fewer));
 	tallies_sweep(&t);
 	ck_assert_ptr_eq(tally_get(&t, 0, TALLY_RULES), c);
 	ck_assert_uint_eq(t.rate_limited[0], 7);
@@ -145,6 +157,37 @@ START_TEST(other_rules)
 	histo_add(&b->times, 1);
 	tallies_sweep(&t);
 	ck_assert_uint_eq(length(&t.all), 1);
+}
+END_TEST
+
+/* What began under the rules before counts with the origin of then, as long as
+ * that is known; what goes on under others counts there. */
+START_TEST(rules_of_before)
+{
+	struct rule rule_then[3];
+	const struct rules then = { rule_then, 3 };
+	struct tally_names past = names;
+	struct tally_origin *pool = tally_origin(&t, &rule[1]);
+	struct tally *b = tally_get(&t, 1, tally_slot(&t, &rule[1])), *to;
+
+	memcpy(rule_then, rule, sizeof(rule_then));
+	tally_method(b, COAP_GET);
+	past.rules = &then;
+	rule[0] = rule[1];
+	rule[0].name = "d";
+	rules.n = 1;
+	ck_assert(map(&names));
+	tallies_sweep(&t);
+	ck_assert_ptr_eq(tally_origin_past(&t, &past, &rule_then[1]), pool);
+	ck_assert_ptr_eq(tally_origin_past(&t, &past, &rule_then[0]),
+	    &t.spare_origin);
+	ck_assert_str_eq(tally_origin_past(&t, &past, NULL)->name,
+	    "[forward]");
+	to = tally_onward(&t, b, &rule[0]);
+	ck_assert_str_eq(to->listener, "inside");
+	ck_assert_str_eq(to->route, "d");
+	ck_assert_str_eq(tally_onward(&t, b, NULL)->route, "[forward]");
+	ck_assert_ptr_eq(tally_onward(&t, &t.spare, NULL), &t.spare);
 }
 END_TEST
 
@@ -157,7 +200,7 @@ START_TEST(no_memory)
 	for (unsigned n = 0; n < 4; n++) {
 		rule[0].origin = "new";
 		allocations = n;
-		done = tallies_map(&t, &names);
+		done = map(&names);
 		allocations = UINT_MAX;
 		ck_assert(!done);
 		ck_assert_ptr_eq(tally_get(&t, 0, TALLY_OWN), c);
@@ -175,6 +218,7 @@ static struct stand s;
 /* A request counts where it goes: when it comes, and when it ends. */
 START_TEST(counted)
 {
+	static struct proxy_conf other;
 	const struct tallies *in;
 	const struct tally *c;
 
@@ -199,8 +243,8 @@ START_TEST(counted)
 	ck_assert_ptr_nonnull(c);
 	ck_assert_uint_eq(c->methods[0], 1);
 	ck_assert_uint_eq(tally_under_way(c), 0);
-	ck_assert(proxy_count_by(s.proxy, &(struct tally_names){
-	    .rules = &s.rules, .forward = &s.forward }));
+	other = s.conf;
+	ck_assert(proxy_reload(s.proxy, &other, 2500));
 	ck_assert_ptr_eq(in->v[TALLY_NONE], c);
 	stand_fini(&s);
 }
@@ -218,6 +262,7 @@ tally_suite(void)
 	tcase_add_test(tc, origins);
 	tcase_add_test(tc, servers);
 	tcase_add_test(tc, other_rules);
+	tcase_add_test(tc, rules_of_before);
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, counted);
 	suite_add_tcase(suite, tc);
