@@ -124,6 +124,7 @@ src_libconf_a_SOURCES = \
 	src/conf/dump.c \
 	src/conf/expand.c src/conf/expand.h \
 	src/conf/files.c src/conf/files.h \
+	src/conf/keep.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/loaded.h \
 	src/conf/place.c \
@@ -148,9 +149,14 @@ src_libctl_a_SOURCES = \
 src_coaproxy_SOURCES = \
 	src/main/admin.c src/main/admin.h \
 	src/main/args.c src/main/args.h \
+	src/main/core.h \
 	src/main/daemon.c src/main/daemon.h \
 	src/main/explain.c src/main/explain.h \
+	src/main/listen.c \
 	src/main/main.c \
+	src/main/regime.c \
+	src/main/reload.c \
+	src/main/service.c \
 	src/main/sd.h
 
 if HAVE_SYSTEMD

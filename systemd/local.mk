@@ -2,6 +2,7 @@
 # make fills them in, not configure.
 
 units = systemd/coaproxy.service systemd/coaproxy@.service
+sockets = systemd/coaproxy-coap.socket
 
 $(units): Makefile
 	$(AM_V_GEN)$(MKDIR_P) systemd && $(SED) -e 's,[@]sbindir[@],$(sbindir),g' \
@@ -13,22 +14,29 @@ systemd/coaproxy@.service: systemd/coaproxy@.service.in
 all-local: $(units)
 
 if INSTALL_UNITS
-systemdsystemunit_DATA = $(units)
+systemdsystemunit_DATA = $(units) $(sockets)
 
-# systemd-sysusers looks below /usr/local as well.
+# systemd-sysusers and systemd-tmpfiles look below /usr/local as well.
 sysusersdir = $(prefix)/lib/sysusers.d
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
 
 install-data-hook:
 	$(MKDIR_P) "$(DESTDIR)$(sysusersdir)"
 	$(INSTALL_DATA) $(srcdir)/systemd/coaproxy.sysusers \
 	    "$(DESTDIR)$(sysusersdir)/coaproxy.conf"
+	$(MKDIR_P) "$(DESTDIR)$(tmpfilesdir)"
+	$(INSTALL_DATA) $(srcdir)/systemd/coaproxy.tmpfiles \
+	    "$(DESTDIR)$(tmpfilesdir)/coaproxy.conf"
 
 uninstall-hook:
-	rm -f "$(DESTDIR)$(sysusersdir)/coaproxy.conf"
+	rm -f "$(DESTDIR)$(sysusersdir)/coaproxy.conf" \
+	    "$(DESTDIR)$(tmpfilesdir)/coaproxy.conf"
 endif
 
 CLEANFILES += $(units)
 EXTRA_DIST += \
 	systemd/coaproxy.service.in \
 	systemd/coaproxy@.service.in \
-	systemd/coaproxy.sysusers
+	$(sockets) \
+	systemd/coaproxy.sysusers \
+	systemd/coaproxy.tmpfiles

@@ -189,6 +189,7 @@ tests_unit_conf_unit_SOURCES = $(unit_runner) \
 	tests/unit/conf/test_dump.c \
 	tests/unit/conf/test_expand.c \
 	tests/unit/conf/test_files.c \
+	tests/unit/conf/test_keep.c \
 	tests/unit/conf/test_load.c \
 	tests/unit/conf/test_place.c \
 	tests/unit/conf/test_report.c \
@@ -435,7 +436,9 @@ system_tests = \
 	tests/system/test_observe_ways.py \
 	tests/system/test_observers.py \
 	tests/system/test_rate.py \
-	tests/system/test_reverse.py
+	tests/system/test_reload.py \
+	tests/system/test_reverse.py \
+	tests/system/test_service.py
 
 if HAVE_PYTHON
 TESTS += $(system_tests)
@@ -464,4 +467,10 @@ check-rate:
 	    TESTS=tests/system/test_rate.py
 	cat tests/system/test_rate.log
 
-.PHONY: check-rate
+# Signals for 10 s instead of 3.
+check-reload:
+	RELOAD_SECONDS=10 $(MAKE) $(AM_MAKEFLAGS) check \
+	    TESTS=tests/system/test_reload.py
+	cat tests/system/test_reload.log
+
+.PHONY: check-rate check-reload

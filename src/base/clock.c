@@ -35,6 +35,12 @@ clock_ms(void)
 }
 
 uint64_t
+clock_monotonic_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+uint64_t
 clock_wall_ms(void)
 {
 	return read_us(CLOCK_REALTIME) / 1000;

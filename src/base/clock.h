@@ -17,6 +17,10 @@ uint64_t clock_us(void);
 /* Monotonic milliseconds since the same moment; never 0. */
 uint64_t clock_ms(void);
 
+/* CLOCK_MONOTONIC in microseconds, for those who measure by it: the service
+ * manager. */
+uint64_t clock_monotonic_us(void);
+
 /* Milliseconds since 1970 UTC: for time stamps in text, never for ages. */
 uint64_t clock_wall_ms(void);
 

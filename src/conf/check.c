@@ -157,6 +157,17 @@ check_message(struct loaded *l, const struct section *s)
 	}
 }
 
+/* Whether there can be only one of A and B. */
+static bool
+same_bind(const struct bind_conf *a, const struct bind_conf *b)
+{
+	if (a->fd != NULL || b->fd != NULL)
+		return a->fd != NULL && b->fd != NULL &&
+		    strcmp(a->fd, b->fd) == 0;
+	/* Of port 0 everyone gets another. */
+	return a->addr.port != 0 && addr_eq(&a->addr, &b->addr);
+}
+
 static void
 check_one_bind(struct loaded *l, const struct section *s, size_t i,
     const struct section *t, size_t j)
@@ -167,9 +178,8 @@ check_one_bind(struct loaded *l, const struct section *s, size_t i,
 	struct conf_pos here = section_word(s, key, i);
 	struct conf_pos there = section_word(t, key, j);
 
-	/* A bad one has no text; of port 0 everyone gets another. */
-	if (a->text == NULL || b->text == NULL || a->addr.port == 0 ||
-	    !addr_eq(&a->addr, &b->addr))
+	/* A bad one has no text. */
+	if (a->text == NULL || b->text == NULL || !same_bind(a, b))
 		return;
 	report_error(&l->doc.report, &here, "'%s' is already bound by %s at "
 	    "%s:%u", a->text, t->title, there.file->name, there.line);

@@ -20,6 +20,8 @@
 struct bind_conf {
 	enum coap_scheme scheme;
 	struct addr addr;
+	const char *fd;		/* the service manager's sockets of this name,
+				 * whatever their addresses; or NULL */
 	const char *text;	/* as written */
 };
 
@@ -83,6 +85,12 @@ struct conf *conf_load(const char *path, struct conf_report *report);
  * turned into. */
 struct conf *conf_load_text(const char *name, const char *text,
     struct conf_report *report);
+
+/* NEXT is about to take the place of IN_USE in a running program: it gets what
+ * IN_USE has of those keys that only a restart can change. Returns a warning,
+ * one line, for each of them that NEXT says otherwise of (owned); NULL: there
+ * are none. */
+char *conf_keep(struct conf *next, const struct conf *in_use);
 
 void conf_free(struct conf *c);
 void conf_report_fini(struct conf_report *r);

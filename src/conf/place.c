@@ -10,7 +10,10 @@
 #include "conf/loaded.h"
 #include "conf/value.h"
 
-enum { SEGMENT_MAX = 255 };	/* octets of a Uri-Path */
+enum {
+	SEGMENT_MAX = 255,	/* octets of a Uri-Path */
+	FD_NAME_MAX = 255,
+};
 
 static bool
 starts_with(struct span s, const char *prefix)
@@ -224,6 +227,19 @@ read_address(struct span text, struct addr *out, uint16_t port)
 	return true;
 }
 
+/* What sd_listen_fds_with_names(3) may give it. */
+static const char *
+read_fd(const struct value_at *at, struct span name, struct bind_conf *b)
+{
+	if (name.n == 0 || name.n > FD_NAME_MAX)
+		return value_not;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] < ' ' || name.p[i] > '~' || name.p[i] == ':')
+			return value_not;
+	b->fd = doc_string(&at->l->doc, name);
+	return NULL;
+}
+
 static const char *
 read_bind(const struct value_at *at, struct span word, void *out)
 {
@@ -231,14 +247,19 @@ read_bind(const struct value_at *at, struct span word, void *out)
 	struct span text = word;
 	const char *why;
 
-	if (starts_with(word, "fd:"))
-		return value_later;
+	b->scheme = COAP_SCHEME_COAP;
+	if (starts_with(word, "fd:")) {
+		why = read_fd(at, skip(word, 3), b);
+		if (why != NULL)
+			return why;
+		b->text = doc_string(&at->l->doc, word);
+		return NULL;
+	}
 	why = cut_coap(&text);
 	if (why != NULL)
 		return why;
 	if (!read_address(text, &b->addr, coap_scheme_port(COAP_SCHEME_COAP)))
 		return value_not;
-	b->scheme = COAP_SCHEME_COAP;
 	b->text = doc_string(&at->l->doc, word);
 	return NULL;
 }
@@ -511,7 +532,7 @@ const struct value_type
 	.size = sizeof(struct path), .example = "for example /building-a" },
     value_bind = { .noun = "a listen address", .read = read_bind,
 	.size = sizeof(struct bind_conf), .example = "for example "
-	"coap://*:5683, coap://192.0.2.1:5683, coap://[::1]:5683" },
+	"coap://*:5683, coap://192.0.2.1:5683, coap://[::1]:5683, fd:coap" },
     value_http = { .noun = "an address for HTTP", .read = read_http,
 	.example = "for example http://127.0.0.1:9683, http://[::1]:9683" },
     value_dns_server = { .noun = "the address of a name server",

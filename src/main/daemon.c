@@ -12,46 +12,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/journal.h"
-#include "base/xalloc.h"
-#include "conf/conf.h"
-#include "main/admin.h"
-#include "main/args.h"
+#include "base/log.h"
+#include "main/core.h"
 #include "main/explain.h"
-#include "main/sd.h"
-#include "net/udp.h"
-#include "proxy/logline.h"
-#include "server/server.h"
-#include "upstream/client.h"
 
 enum {
 	MAX_DESTS = 4096,	/* destinations with an open socket */
 	BUF_PER_EXCHANGE = 1024,	/* octets of datagrams, at most */
 	INTERFACES_MS = 60000,	/* between looks at our own addresses */
-};
-
-struct daemon {
-	const struct conf *conf;
-	struct rand rnd;
-	struct loop *loop;
-	struct udp *udp;
-	struct resolver *resolver;
-	struct buf_pool *bufs;
-	struct self self;
-	char *ready;		/* "ready: coap://..." */
-	struct span *names;
-	struct access *access;
-	const char **listeners;	/* their names */
-	struct proxy_conf proxy_conf;
-	struct proxy *proxy;
-	struct client_conf client_conf;
-	struct client *client;
-	struct server *server;
-	struct timer interfaces;
-	struct timer drain;
-	bool draining;
-	struct admin admin;
 };
 
 /* ---- building ---- */
@@ -76,50 +45,12 @@ build_net(struct daemon *d)
 	return d->bufs != NULL;
 }
 
-/* Our own names: the configured ones and the identifier. */
-static void
-build_self(struct daemon *d)
-{
-	const struct conf *c = d->conf;
-
-	d->names = xcalloc(c->nown_names + 1, sizeof(*d->names));
-	for (size_t i = 0; i < c->nown_names; i++)
-		d->names[i] = c->own_names[i];
-	d->names[c->nown_names] = span_str(c->name);
-	d->self.names = d->names;
-	d->self.nnames = c->nown_names + 1;
-}
-
 static bool
 build_proxy(struct daemon *d)
 {
-	const struct conf *c = d->conf;
-
-	d->access = xcalloc(c->nlisten, sizeof(*d->access));
-	d->listeners = xcalloc(c->nlisten, sizeof(*d->listeners));
-	for (size_t i = 0; i < c->nlisten; i++) {
-		d->access[i] = c->listen[i].access;
-		d->listeners[i] = c->listen[i].name;
-	}
-	d->proxy_conf = (struct proxy_conf){
-		.name = c->name,
-		.hop_limit = c->hop_limit,
-		.access = d->access,
-		.listeners = d->listeners,
-		.nlisteners = c->nlisten,
-		.forward = c->has_forward ? &c->forward : NULL,
-		.rules = &c->rules,
-		.max_requests = c->message.max_exchanges,
-		.max_clients = c->message.max_exchanges,
-		.cache = c->cache,
-		.block = c->block,
-		.observe = c->observe,
-		.exchange_lifetime = c->message.exchange_lifetime,
-		.trail = c->log_access,
-	};
-	d->proxy_conf.trail.write = logline_write;
-	d->proxy_conf.trail.now_us = loop_us(d->loop);
-	d->proxy = proxy_new(&d->proxy_conf, &d->self, loop_timers(d->loop),
+	/* There was no loop yet when it was made. */
+	d->regime->proxy.trail.now_us = loop_us(d->loop);
+	d->proxy = proxy_new(&d->regime->proxy, &d->self, loop_timers(d->loop),
 	    &d->rnd);
 	return d->proxy != NULL;
 }
@@ -127,73 +58,34 @@ build_proxy(struct daemon *d)
 static bool
 build_ends(struct daemon *d)
 {
-	const struct conf *c = d->conf;
 	struct timers *timers = loop_timers(d->loop);
 
-	d->client_conf = (struct client_conf){
-		.params = &c->message,
-		.flow = c->flow,
-		.max_ports = c->max_upstream_ports,
-		.max_dests = MAX_DESTS,
-	};
+	d->client_conf.params = &d->params;
+	d->client_conf.max_dests = MAX_DESTS;
 	d->client = client_new(&d->client_conf, udp_net(d->udp), d->resolver,
 	    timers, d->bufs, &d->rnd);
 	if (d->client == NULL)
 		return false;
 	proxy_set_upstream(d->proxy, &client_upstream_ops, d->client);
-	d->server = server_new(&c->message, timers, d->bufs, &d->rnd,
+	d->server = server_new(&d->params, timers, d->bufs, &d->rnd,
 	    d->proxy);
 	return d->server != NULL;
-}
-
-/* A is ours, and part of the "ready:" line. DUAL: the same port of every IPv4
- * address as well. */
-static void
-note_bound(struct daemon *d, const struct addr *a, bool dual)
-{
-	char text[ADDR_STRLEN];
-	char *ready = xasprintf("%s coap://%s", d->ready, addr_str(a, text));
-
-	free(d->ready);
-	d->ready = ready;
-	self_add_bound(&d->self, a);
-	if (dual && a->family == 6)
-		self_add_bound(&d->self,
-		    &(struct addr){ .family = 4, .port = a->port });
-}
-
-static bool
-bind_one(struct daemon *d, unsigned index, const struct bind_conf *b)
-{
-	struct net *net = udp_net(d->udp);
-	struct listener *l = server_add_listener(d->server, index, b->scheme);
-	struct net_sock *sock;
-	struct addr bound;
-
-	if (l == NULL)
-		return false;
-	sock = udp_bind(d->udp, &b->addr, &server_sock_ops, l);
-	if (sock == NULL) {
-		log_error(NULL, "cannot listen on %s: %s", b->text,
-		    strerror(errno));
-		return false;
-	}
-	listener_open(l, net, sock);
-	net->ops->local(sock, &bound);
-	note_bound(d, &bound, b->addr.family == 0);
-	return true;
 }
 
 static bool
 bind_all(struct daemon *d)
 {
-	const struct conf *c = d->conf;
+	char *why = NULL;
 
-	for (size_t i = 0; i < c->nlisten; i++)
-		for (size_t j = 0; j < c->listen[i].nbind; j++)
-			if (!bind_one(d, (unsigned)i, &c->listen[i].bind[j]))
-				return false;
-	return true;
+	d->npassed = sd_sockets(&d->passed);
+	if (listen_open(d, d->conf, &why)) {
+		listen_swap(d);
+		return true;
+	}
+	log_error(NULL, "%s", why);
+	sd_tell("STATUS=%s\nERRNO=%d", why, EADDRNOTAVAIL);
+	free(why);
+	return false;
 }
 
 static void
@@ -221,11 +113,22 @@ drain_fire(struct timer *t, uint64_t now)
 
 /* Requests without an answer, observers that do not know that it is over,
  * origins likewise, and answers without an acknowledgement. */
-static size_t
-work_left(const struct daemon *d)
+size_t
+daemon_work_left(const struct daemon *d)
 {
 	return proxy_waiting(d->proxy) + proxy_observers(d->proxy) +
 	    proxy_parting(d->proxy) + dgram_sent_count(server_dgram(d->server));
+}
+
+static void
+hang_up(struct daemon *d)
+{
+	char *text;
+
+	d->hangup = false;
+	/* It has been logged. */
+	(void)daemon_reload(d, &text);
+	free(text);
 }
 
 static void
@@ -234,7 +137,10 @@ turn_end_cb(void *user, uint64_t now)
 	struct daemon *d = user;
 
 	(void)now;
-	if (d->draining && work_left(d) == 0)
+	regime_bury(d);
+	if (d->hangup)
+		hang_up(d);
+	if (d->draining && daemon_work_left(d) == 0)
 		loop_stop(d->loop);
 }
 
@@ -252,21 +158,21 @@ terminate_cb(void *user, int signo)
 	d->draining = true;
 	proxy_drain(d->proxy);
 	log_info(NULL, "%s: draining requests=%zu",
-	    signo == SIGTERM ? "terminated" : "interrupted", work_left(d));
-	sd_tell("STOPPING=1\nSTATUS=Draining %zu requests\n"
-		"EXTEND_TIMEOUT_USEC=%llu",
-	    work_left(d), (unsigned long long)(limit + 1000) * 1000);
+	    signo == SIGTERM ? "terminated" : "interrupted",
+	    daemon_work_left(d));
+	service_stopping(d, limit);
 	timer_start(loop_timers(d->loop), &d->drain,
 	    loop_now(d->loop) + limit);
 }
 
+/* Several at once are one. */
 static void
 hangup_cb(void *user, int signo)
 {
-	(void)user;
+	struct daemon *d = user;
+
 	(void)signo;
-	log_warn(NULL, "reload is not supported by this build; restart to "
-		       "take a new configuration into use");
+	d->hangup = true;
 }
 
 static bool
@@ -282,6 +188,12 @@ build_signals(struct daemon *d)
 
 /* ---- operators ---- */
 
+static const char *
+source_name(const struct args *a)
+{
+	return a->text != NULL ? "command line" : a->config;
+}
+
 static void
 drain_action(void *user)
 {
@@ -292,40 +204,55 @@ drain_action(void *user)
 }
 
 static bool
-build_admin(struct daemon *d, const char *file)
+reload_action(void *user, char **text)
+{
+	return daemon_reload(user, text);
+}
+
+void
+daemon_show(struct daemon *d)
 {
 	struct sources *src = &d->admin.src;
 
-	*src = (struct sources){
-		.name = d->conf->name,
-		.addresses = d->ready + strlen("ready: "),
-		.config = { .file = file, .generation = 1,
-			.loaded_ms = clock_wall_ms() },
-		.listeners = d->listeners,
-		.nlisteners = d->conf->nlisten,
-		.rules = &d->conf->rules,
-		.loop = d->loop,
-		.udp = d->udp,
-		.proxy = d->proxy,
-		.server = d->server,
-		.client = d->client,
-		.resolver = d->resolver,
+	free(d->addresses);
+	d->addresses = listen_addresses(d);
+	src->addresses = d->addresses;
+	src->name = d->conf->name;
+	src->listeners = d->regime->listeners;
+	src->nlisteners = d->conf->nlisten;
+	src->rules = &d->conf->rules;
+}
+
+static bool
+build_admin(struct daemon *d)
+{
+	struct sources *src = &d->admin.src;
+
+	src->config.file = source_name(d->args);
+	src->loop = d->loop;
+	src->udp = d->udp;
+	src->proxy = d->proxy;
+	src->server = d->server;
+	src->client = d->client;
+	src->resolver = d->resolver;
+	daemon_show(d);
+	d->admin.act = (struct ctl_actions){
+		.user = d,
+		.reload = reload_action,
+		.drain = drain_action,
 	};
-	d->admin.act = (struct ctl_actions){ .user = d,
-		.drain = drain_action };
 	return admin_open(&d->admin, d->conf);
 }
 
 static bool
-build(struct daemon *d, const char *file)
+build(struct daemon *d)
 {
 	if (!build_net(d))
 		goto fail;
-	build_self(d);
 	if (!build_proxy(d) || !build_ends(d) || !build_signals(d))
 		goto fail;
 	interfaces_fire(&d->interfaces, loop_now(d->loop));
-	return bind_all(d) && build_admin(d, file);
+	return bind_all(d) && build_admin(d);
 fail:
 	log_error(NULL, "cannot start: %s", strerror(errno));
 	return false;
@@ -337,14 +264,15 @@ tear_down(struct daemon *d)
 	admin_close(&d->admin);
 	timer_stop(&d->drain);
 	timer_stop(&d->interfaces);
+	timer_stop(&d->sweep);
+	service_stop(d);
 	/* What the proxy drops goes through the ends, so it goes first. */
 	proxy_free(d->proxy);
 	server_free(d->server);
 	client_free(d->client);
-	free(d->access);
-	free(d->listeners);
-	free(d->names);
-	free(d->ready);
+	free(d->addresses);
+	listen_fini(d);
+	sd_sockets_fini(d->passed, d->npassed);
 	self_fini(&d->self);
 	if (d->resolver != NULL)
 		resolve_free(d->resolver);
@@ -356,11 +284,15 @@ tear_down(struct daemon *d)
 		buf_pool_free(d->bufs);
 	if (d->loop != NULL)
 		loop_free(d->loop);
+	/* The proxy has let go of the last one, if there was a proxy. */
+	if (list_empty(&d->over))
+		regime_free(d->regime);
+	regime_bury(d);
 }
 
 /* ---- running ---- */
 
-static const char *
+const char *
 plural(size_t n)
 {
 	return n == 1 ? "" : "s";
@@ -381,20 +313,23 @@ raise_descriptor_limit(void)
 }
 
 static int
-run(const struct conf *c, const char *file)
+run(const struct args *a, struct conf *c, int log_fd)
 {
-	struct daemon d = { .conf = c, .ready = xstrdup("ready:") };
+	struct daemon d = { .args = a, .log_fd = log_fd };
 	int status = EXIT_OTHER;
 
 	raise_descriptor_limit();
 	list_init(&d.drain.link);
 	list_init(&d.interfaces.link);
-	if (build(&d, file)) {
-		fprintf(stderr, "%s\n", d.ready);
+	list_init(&d.sweep.link);
+	list_init(&d.bound);
+	list_init(&d.over);
+	service_init(&d);
+	regime_use(&d, regime_new(&d, c));
+	if (build(&d)) {
+		fprintf(stderr, "ready: %s\n", d.addresses);
 		fflush(stderr);
-		sd_tell("READY=1\nSTATUS=Serving %zu listener%s, %zu route%s",
-		    c->nlisten, plural(c->nlisten), c->rules.n,
-		    plural(c->rules.n));
+		service_ready(&d);
 		loop_run(d.loop);
 		log_info(NULL, "stopped");
 		status = EXIT_OK;
@@ -405,13 +340,19 @@ run(const struct conf *c, const char *file)
 
 /* ---- the command line ---- */
 
+struct conf *
+daemon_load(const struct args *a, struct conf_report *report)
+{
+	return a->text != NULL ?
+	    conf_load_text("command line", a->text, report) :
+	    conf_load(a->config, report);
+}
+
 static struct conf *
 load(const struct args *a)
 {
 	struct conf_report report = { 0 };
-	struct conf *c = a->text != NULL ?
-	    conf_load_text("command line", a->text, &report) :
-	    conf_load(a->config, &report);
+	struct conf *c = daemon_load(a, &report);
 
 	if (report.text != NULL)
 		fputs(report.text, stderr);
@@ -420,12 +361,6 @@ load(const struct args *a)
 		    report.errors, plural(report.errors), EINVAL);
 	conf_report_fini(&report);
 	return c;
-}
-
-static const char *
-source_name(const struct args *a)
-{
-	return a->text != NULL ? "command line" : a->config;
 }
 
 static int
@@ -447,29 +382,54 @@ print_dump(const struct conf *c)
 	return EXIT_OK;
 }
 
-/* Opens the log as configured, a level up or down for each -v and -q. */
-static bool
-open_log(const struct args *a, const struct conf *c)
+bool
+daemon_open_log(const struct conf *c, int *fd)
+{
+	*fd = -1;
+	if (c->log_target != NULL)
+		*fd = open(c->log_target,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	return c->log_target == NULL || *fd >= 0;
+}
+
+/* A level up or down for each -v and -q. */
+static void
+set_log(const struct args *a, const struct conf *c, int fd)
 {
 	int level = (int)c->log_level + a->verbose;
-	int fd = STDERR_FILENO;
 
 	if (level < LOG_ERROR)
 		level = LOG_ERROR;
 	if (level > LOG_DEBUG)
 		level = LOG_DEBUG;
-	if (c->log_target != NULL)
-		fd = open(c->log_target,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		fprintf(stderr, "coaproxy: cannot open %s: %s\n",
-		    c->log_target, strerror(errno));
-		return false;
-	}
 	log_set_format(c->log_format);
-	log_open(fd, (enum log_level)level);
+	log_open(fd < 0 ? STDERR_FILENO : fd, (enum log_level)level);
 	log_open_journal(JOURNAL_SOCKET);
-	return true;
+}
+
+void
+daemon_set_log(struct daemon *d, const struct conf *c, int fd)
+{
+	set_log(d->args, c, fd);
+	if (d->log_fd >= 0)
+		close(d->log_fd);
+	d->log_fd = fd;
+}
+
+/* Runs with C, which is taken. */
+static int
+serve(const struct args *a, struct conf *c)
+{
+	int fd;
+
+	if (daemon_open_log(c, &fd)) {
+		set_log(a, c, fd);
+		return run(a, c, fd);
+	}
+	fprintf(stderr, "coaproxy: cannot open %s: %s\n", c->log_target,
+	    strerror(errno));
+	conf_free(c);
+	return EXIT_OTHER;
 }
 
 static int
@@ -480,15 +440,14 @@ with_conf(const struct args *a)
 
 	if (c == NULL)
 		return EXIT_CONF;
+	if (a->mode == ARGS_RUN)
+		return serve(a, c);
 	if (a->mode == ARGS_CHECK)
 		status = print_check(a, c);
 	else if (a->mode == ARGS_DUMP)
 		status = print_dump(c);
 	else if (a->mode == ARGS_EXPLAIN)
 		status = explain(c, a);
-	else
-		status = open_log(a, c) ? run(c, source_name(a)) :
-				    EXIT_OTHER;
 	conf_free(c);
 	return status;
 }

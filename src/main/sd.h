@@ -7,7 +7,31 @@
 #ifndef MAIN_SD_H
 #define MAIN_SD_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 /* Sends STATE, lines as in sd_notify(3). */
 void sd_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* How often, in microseconds, the manager wants to hear WATCHDOG=1 at least;
+ * 0: never. */
+uint64_t sd_watchdog_us(void);
+
+/* A socket that the manager has passed. */
+struct sd_socket {
+	int fd;
+	char *name;
+	bool used;		/* the caller's own */
+};
+
+/* Those there are, once: *V, owned, and their number. */
+size_t sd_sockets(struct sd_socket **v);
+
+/* Closes them. */
+void sd_sockets_fini(struct sd_socket *v, size_t n);
+
+/* Whether S is for datagrams over IP. */
+bool sd_socket_is_udp(const struct sd_socket *s);
 
 #endif

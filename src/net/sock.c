@@ -75,8 +75,23 @@ want_pktinfo(const struct sock *k)
 	return set_int(k->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 }
 
-/* What a bound socket needs before the first datagram is read. The size of the
- * buffer is a wish: without the privilege the system's limit holds. */
+/* The size of the buffer is a wish: without the privilege the system's limit
+ * holds. A service manager may have given more. */
+static void
+want_room(const struct sock *k)
+{
+	int now = 0;
+	socklen_t len = sizeof(now);
+
+	/* The kernel tells twice of what it was asked for. */
+	if (getsockopt(k->fd, SOL_SOCKET, SO_RCVBUF, &now, &len) == 0 &&
+	    now / 2 >= rcvbuf_octets)
+		return;
+	if (!set_int(k->fd, SOL_SOCKET, SO_RCVBUFFORCE, rcvbuf_octets))
+		(void)set_int(k->fd, SOL_SOCKET, SO_RCVBUF, rcvbuf_octets);
+}
+
+/* What a bound socket needs before the first datagram is read. */
 static bool
 set_up_bound(struct sock *k)
 {
@@ -86,8 +101,7 @@ set_up_bound(struct sock *k)
 	if (k->wildcard && !want_pktinfo(k))
 		return false;
 	(void)set_int(k->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-	if (!set_int(k->fd, SOL_SOCKET, SO_RCVBUFFORCE, rcvbuf_octets))
-		(void)set_int(k->fd, SOL_SOCKET, SO_RCVBUF, rcvbuf_octets);
+	want_room(k);
 	return true;
 }
 

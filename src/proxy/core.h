@@ -115,15 +115,8 @@ conf_leave(struct proxy_conf *c)
 		conf_unused(c);
 }
 
-/* Prepares C for use by P, and counts P. False without memory. */
-bool conf_begin(struct proxy *p, struct proxy_conf *c)
-    __attribute__((warn_unused_result));
-
 /* The sends of ROUTE, perhaps of a configuration before, count there. */
 struct tally_origin *route_origin(struct proxy *p, const struct route *route);
-
-/* P does not use C any more. */
-void conf_end(struct proxy_conf *c);
 
 /* ---- assemble.c: bodies from clients ---- */
 

@@ -350,6 +350,8 @@ links_free(struct links *l)
 		free(l->v[i].text);
 	}
 	list_del(&l->link);
+	if (l->conf->links == l)
+		l->conf->links = NULL;
 	conf_leave(l->conf);
 	free(l->v);
 	free(l->parts);
@@ -373,7 +375,6 @@ links_stop(struct proxy *p)
 	while (!list_empty(&p->retired))
 		links_free(CONTAINER_OF(p->retired.next, struct links, link));
 	links_free(p->conf->links);
-	p->conf->links = NULL;
 }
 
 const struct local_part *

@@ -348,7 +348,7 @@ proxy_new(struct proxy_conf *conf, const struct self *self,
 		goto err5;
 	if (!trail_start(p, rnd))
 		goto err6;
-	if (!conf_begin(p, conf))
+	if (!proxy_prepare(p, conf))
 		goto err7;
 	tallies_use(&p->tallies, &conf->counts);
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
@@ -356,6 +356,7 @@ proxy_new(struct proxy_conf *conf, const struct self *self,
 	list_init(&p->waiting);
 	return p;
 err7:
+	proxy_abandon(p, conf);
 	trail_stop(p);
 err6:
 	assemble_stop(p);
@@ -415,7 +416,7 @@ proxy_free(struct proxy *p)
 	tallies_fini(&p->tallies);
 	pool_fini(&p->requests);
 	pool_fini(&p->fetches);
-	conf_end(p->conf);
+	conf_leave(p->conf);
 	free(p);
 }
 

@@ -77,37 +77,34 @@ sweep_tallies(struct proxy *p)
 /* ---- from one to the next ---- */
 
 bool
-conf_begin(struct proxy *p, struct proxy_conf *c)
+proxy_prepare(struct proxy *p, struct proxy_conf *conf)
 {
-	const struct tally_names names = names_of(c);
+	const struct tally_names names = names_of(conf);
 
-	if (!tallies_prepare(&p->tallies, &names, &c->counts))
+	conf->users = 0;
+	conf->links = NULL;
+	conf_use(conf);
+	if (!tallies_prepare(&p->tallies, &names, &conf->counts))
 		return false;
-	c->links = NULL;
-	if (wants_links(c->rules)) {
-		c->links = links_new(p, c);
-		if (c->links == NULL) {
-			tally_map_fini(&c->counts);
-			return false;
-		}
-	}
-	conf_use(c);
-	return true;
+	if (!wants_links(conf->rules))
+		return true;
+	conf->links = links_new(p, conf);
+	return conf->links != NULL;
 }
 
 void
-conf_end(struct proxy_conf *c)
+proxy_abandon(struct proxy *p, struct proxy_conf *conf)
 {
-	conf_leave(c);
+	(void)p;
+	links_free(conf->links);
+	tally_map_fini(&conf->counts);
 }
 
-bool
+void
 proxy_reload(struct proxy *p, struct proxy_conf *conf, uint64_t now)
 {
 	struct proxy_conf *last = p->conf;
 
-	if (!conf_begin(p, conf))
-		return false;
 	p->now = now;
 	p->conf = conf;
 	p->uploads.conf.szx = conf->block.szx;
@@ -116,8 +113,7 @@ proxy_reload(struct proxy *p, struct proxy_conf *conf, uint64_t now)
 	observe_reload(p);
 	sweep_tallies(p);
 	links_retire(last->links);
-	conf_end(last);
-	return true;
+	conf_leave(last);
 }
 
 /* ---- observers ---- */

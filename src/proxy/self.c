@@ -46,6 +46,14 @@ self_add_bound(struct self *s, const struct addr *a)
 }
 
 void
+self_clear_bound(struct self *s)
+{
+	free(s->bound);
+	s->bound = NULL;
+	s->nbound = 0;
+}
+
+void
 self_fini(struct self *s)
 {
 	free(s->bound);

@@ -29,6 +29,9 @@ bool self_read_interfaces(struct self *s);
  * once for each. */
 void self_add_bound(struct self *s, const struct addr *a);
 
+/* Forgets them. */
+void self_clear_bound(struct self *s);
+
 void self_fini(struct self *s);
 
 /* Whether A, with its port, reaches one of our listening sockets. */

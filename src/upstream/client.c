@@ -786,6 +786,18 @@ client_free(struct client *c)
 	free(c);
 }
 
+void
+client_reload(struct client *c)
+{
+	c->dests.conf.max_ports = c->conf->max_ports;
+}
+
+size_t
+client_silent(const struct client *c)
+{
+	return dests_silent(&c->dests);
+}
+
 const struct client_stats *
 client_stats(const struct client *c)
 {

@@ -42,6 +42,12 @@ void client_free(struct client *c);
 /* What the proxy calls; its self is the client. */
 extern const struct upstream_ops client_upstream_ops;
 
+/* CONF has changed; its params only in what no deadline follows from. */
+void client_reload(struct client *c);
+
+/* Servers that have been given up on, and not heard of since. */
+size_t client_silent(const struct client *c);
+
 const struct client_stats *client_stats(const struct client *c);
 const struct dests_stats *client_dests_stats(const struct client *c);
 const struct flow_stats *client_flow_stats(const struct client *c);

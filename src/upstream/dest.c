@@ -304,6 +304,17 @@ dest_next_port(struct dest *d, uint64_t now)
 	return false;
 }
 
+size_t
+dests_silent(const struct dests *ds)
+{
+	struct list *it, *tmp;
+	size_t n = 0;
+
+	LIST_FOREACH_SAFE (it, tmp, &ds->lru)
+		n += CONTAINER_OF(it, struct dest, lru)->flow.silent;
+	return n;
+}
+
 void
 dests_each(struct dests *ds, void (*fn)(const struct port *, void *), void *arg)
 {

@@ -103,6 +103,9 @@ const struct dest *dest_find(const struct dests *ds, const struct addr *a);
  * destinations, and ports of those that have several. */
 void dests_expire(struct dests *ds, uint64_t before);
 
+/* Destinations whose server is silent. */
+size_t dests_silent(const struct dests *ds);
+
 /* Calls FN for every port there is; FN opens and closes none. */
 void dests_each(struct dests *ds, void (*fn)(const struct port *, void *),
     void *arg);

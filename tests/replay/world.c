@@ -246,10 +246,12 @@ world_reload(struct world *w, const char *name, const char *text)
 	wc = new_conf(w, c);
 	bind_all(w, c);
 	server_forget_notes(w->server);
-	if (proxy_reload(w->proxy, &wc->proxy, w->now))
-		return true;
-	snprintf(w->why, sizeof(w->why), "no memory");
-	return false;
+	if (!proxy_prepare(w->proxy, &wc->proxy)) {
+		snprintf(w->why, sizeof(w->why), "no memory");
+		return false;
+	}
+	proxy_reload(w->proxy, &wc->proxy, w->now);
+	return true;
 }
 
 bool

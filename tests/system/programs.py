@@ -5,11 +5,13 @@ deadline, and ended by its process ID.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -102,26 +104,69 @@ class Program:
         self.close()
 
 
+class Manager:
+    """The service manager's end of sd_notify."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.settimeout(START)
+        self.env = {'NOTIFY_SOCKET': address.replace('\0', '@', 1)}
+
+    def next(self):
+        """The next message, as a dictionary."""
+        text = self.socket.recv(4096).decode()
+        return dict(line.split('=', 1) for line in text.split('\n') if line)
+
+    def next_with(self, key):
+        """The next message that sets KEY, as a dictionary."""
+        while key not in (state := self.next()):
+            pass
+        return state
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def _activated(command, env, passed):
+    """COMMAND with sockets from descriptor 3 on, as sd_listen_fds(3) has it:
+    (command, keyword arguments for Program)."""
+    # Out of the way of where they are to be.
+    sources = [fcntl.fcntl(s, fcntl.F_DUPFD_CLOEXEC, 100) for _, s in passed]
+    wanted = range(3, 3 + len(sources))
+
+    def arrange():
+        for source, fd in zip(sources, wanted):
+            os.dup2(source, fd)
+
+    env = {**env, 'LISTEN_FDS': str(len(passed)),
+           'LISTEN_FDNAMES': ':'.join(name for name, _ in passed)}
+    # The shell becomes the program, and so has its process ID.
+    return (['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', *command],
+            {'env': env, 'preexec_fn': arrange, 'pass_fds': tuple(wanted)})
+
+
 class Proxy(Program):
     """coaproxy with a configuration. A [listen] on loopback is added unless
     TEXT has its own, and a [cache] that is off: most tests look at what reaches
     the origin. With TEXT None, ARGS are the whole command line. However it
-    ends, it must end well: status 0 and no report of a sanitizer."""
+    ends, it must end well: status 0 and no report of a sanitizer. PASSED are
+    (name, socket) as a service manager would pass them."""
 
-    def __init__(self, text, *args, wait=True, env=None):
+    def __init__(self, text, *args, wait=True, env=None, passed=()):
         self._file = None
         command = [COAPROXY]
         if text is not None:
-            if '[listen' not in text:
-                text += '\n[listen]\nbind = coap://127.0.0.1:0\n'
-            if '[cache]' not in text:
-                text += '\n[cache]\nsize = 0\n'
             self._file = tempfile.NamedTemporaryFile('w', suffix='.conf')
-            self._file.write(text)
-            self._file.flush()
+            self.configure(text)
             command += ['-c', self._file.name]
-        super().__init__(command + list(args),
-                         env={**os.environ, **(env or {})})
+        kwargs = {'env': {**os.environ, **(env or {})}}
+        if passed:
+            command, kwargs = _activated(command, kwargs['env'], passed)
+        super().__init__(command + list(args), **kwargs)
         self.ports = []
         if wait:
             try:
@@ -133,6 +178,27 @@ class Proxy(Program):
     def _ready(self):
         line = self.wait_for(r'^ready:((?: coap://\S+)+)$')[1]
         self.ports = [int(port) for port in re.findall(r':(\d+)(?= |$)', line)]
+
+    def configure(self, text):
+        """Writes the configuration; see reload()."""
+        if '[listen' not in text:
+            text += '\n[listen]\nbind = coap://127.0.0.1:0\n'
+        if '[cache]' not in text:
+            text += '\n[cache]\nsize = 0\n'
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(text)
+        self._file.flush()
+
+    @property
+    def config(self):
+        return self._file.name
+
+    def reload(self, text, generation):
+        """Has it take TEXT into use, as configuration GENERATION."""
+        self.configure(text)
+        self.signal(signal.SIGHUP)
+        self.wait_for(fr' configuration {generation} in use')
 
     @property
     def port(self):

@@ -4,38 +4,12 @@ import os
 import re
 import secrets
 import signal
-import socket
 import tempfile
 
 import tap
 from coap import GET, MAX_AGE, Client, Message, Origin
-from programs import START, Proxy
+from programs import Manager, Proxy
 from tap import contains, equal, test
-
-
-class Manager:
-    """The service manager's end of sd_notify."""
-
-    def __init__(self, address):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(address)
-        self.socket.settimeout(START)
-        self.env = {'NOTIFY_SOCKET': address.replace('\0', '@', 1)}
-
-    def next_with(self, key):
-        """The next message that sets KEY, as a dictionary."""
-        while True:
-            text = self.socket.recv(4096).decode()
-            state = dict(line.split('=', 1) for line in text.split('\n')
-                         if line)
-            if key in state:
-                return state
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
 
 
 def route(origin):
@@ -215,14 +189,6 @@ def _():
         with open(path) as log:
             contains(log.read(), 'stopped')
         equal('stopped' in proxy.output, False)
-
-
-@test('SIGHUP does not end it')
-def _():
-    with Proxy('[forward]') as proxy, Client(proxy.address) as client:
-        proxy.signal(signal.SIGHUP)
-        proxy.wait_for('reload')
-        equal(client.request(GET, '/.well-known/core').code, '2.05')
 
 
 tap.run()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # systemd takes the unit files, and finds them well sandboxed.
 set -u
-: "${top_builddir:=.}"
+: "${top_builddir:=.}" "${top_srcdir:=$PWD}"
 
 if ! command -v systemd-analyze >/dev/null
 then
@@ -17,7 +17,7 @@ for unit in coaproxy.service coaproxy@.service
 do
 	# The unit as it would be installed, but for a program that exists.
 	instance=$scratch/$(echo "$unit" | sed 's/@/@test/')
-	sed 's,^ExecStart=.*,ExecStart=/bin/true,' \
+	sed 's,^\(Exec[A-Za-z]*\)=.*,\1=/bin/true,' \
 	    "$top_builddir/systemd/$unit" >"$instance"
 	if grep -n '@[a-z]*@' "$instance"
 	then
@@ -38,4 +38,37 @@ do
 	}
 	tail -n 1 "$scratch/security"
 done
+
+# What the socket unit belongs to is beside it by now.
+socket=$scratch/coaproxy-coap.socket
+cp "$top_srcdir/systemd/coaproxy-coap.socket" "$socket"
+if ! said=$(SYSTEMD_UNIT_PATH=$scratch: \
+    systemd-analyze verify --man=no "$socket" 2>&1) ||
+    printf '%s\n' "$said" | grep -F "$socket"
+then
+	echo "coaproxy-coap.socket: systemd-analyze verify: $said"
+	failed=1
+fi
+
+mkdir -p "$scratch/root/etc/coaproxy/keys"
+if ! systemd-sysusers --root="$scratch/root" \
+    "$top_srcdir/systemd/coaproxy.sysusers" ||
+    ! grep '^coaproxy:' "$scratch/root/etc/passwd"
+then
+	echo 'coaproxy.sysusers: no such user'
+	failed=1
+fi
+
+# To give a directory away takes root.
+if [ "$(id -u)" -eq 0 ]
+then
+	systemd-tmpfiles --root="$scratch/root" --create \
+	    "$top_srcdir/systemd/coaproxy.tmpfiles" || failed=1
+	mode=$(stat -c '%a %U' "$scratch/root/etc/coaproxy/keys")
+	if [ "$mode" != '750 root' ]
+	then
+		echo "coaproxy.tmpfiles: keys are $mode"
+		failed=1
+	fi
+fi
 exit $failed

@@ -46,6 +46,20 @@ START_TEST(microseconds)
 }
 END_TEST
 
+/* As the service manager reads it. */
+START_TEST(monotonic_us)
+{
+	struct timespec ts;
+	uint64_t before, us;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &ts), 0);
+	before = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	us = clock_monotonic_us();
+	ck_assert_uint_ge(us, before);
+	ck_assert_uint_le(us, before + 1000000);
+}
+END_TEST
+
 START_TEST(wall)
 {
 	uint64_t before = (uint64_t)time(NULL);
@@ -67,6 +81,7 @@ clock_suite(void)
 	tcase_add_test(tc, monotonic);
 	tcase_add_test(tc, milliseconds);
 	tcase_add_test(tc, microseconds);
+	tcase_add_test(tc, monotonic_us);
 	tcase_add_test(tc, wall);
 	suite_add_tcase(s, tc);
 	return s;

@@ -131,6 +131,9 @@ START_TEST(test_bind)
 	    "bind = coap://[0::1]:5683\n" ROUTE,
 	    "t.conf:3:8: error: 'coap://[0::1]:5683' is already bound by "
 	    "[listen a] at t.conf:2\n");
+	expect_refused("[listen a]\nbind = fd:x fd:y\n[listen b]\n"
+	    "bind = coap://*:0 fd:x\n" ROUTE, "t.conf:4:19: error: 'fd:x' is "
+	    "already bound by [listen a] at t.conf:2\n");
 	expect_refused("[listen a]\nbind =\n" ROUTE,
 	    "t.conf:1: error: [listen a] binds no address\n");
 	expect_fine("[listen a]\nbind = coap://*:0 coap://*:0\n" ROUTE);

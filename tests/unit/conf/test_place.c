@@ -46,8 +46,13 @@ START_TEST(test_bind)
 		ck_assert_int_eq(b->scheme, COAP_SCHEME_COAP);
 		ck_assert_str_eq(b->text, t[i].uri);
 		ck_assert_str_eq(addr_str(&b->addr, addr), t[i].addr);
+		ck_assert_ptr_null(b->fd);
 		teardown();
 	}
+	ck_assert_str_eq(load_fine("[listen]\nbind = fd:coap.socket\n"
+	    "[route]\nto = coap://h\n")->listen[0].bind->fd,
+	    "coap.socket");
+	teardown();
 }
 END_TEST
 
@@ -104,7 +109,7 @@ expect_all(const char *section, const char *key, const struct refusal *t,
 
 #define LATER "is not supported by this build"
 #define NOT_BIND "is not a listen address; expected for example " \
-	"coap://*:5683, coap://192.0.2.1:5683, coap://[::1]:5683"
+	"coap://*:5683, coap://192.0.2.1:5683, coap://[::1]:5683, fd:coap"
 #define NOT_TO "is not a URI; expected for example " \
 	"coap://10.0.0.11:5683/base, origin:NAME"
 #define NOT_HOST "is not a host; expected for example lamp.example, " \
@@ -122,7 +127,8 @@ START_TEST(test_bind_refused)
 		{ "coaps+ws://x", LATER },
 		{ "http://127.0.0.1", LATER },
 		{ "https://*", LATER },
-		{ "fd:coap", LATER },
+		{ "fd:", NOT_BIND },
+		{ "fd:a:b", NOT_BIND },
 		{ "coap://*:65536", NOT_BIND },
 		{ "coap://*:", NOT_BIND },
 		{ "coap://", NOT_BIND },

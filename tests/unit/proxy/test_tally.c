@@ -244,7 +244,8 @@ START_TEST(counted)
 	ck_assert_uint_eq(c->methods[0], 1);
 	ck_assert_uint_eq(tally_under_way(c), 0);
 	other = s.conf;
-	ck_assert(proxy_reload(s.proxy, &other, 2500));
+	ck_assert(proxy_prepare(s.proxy, &other));
+	proxy_reload(s.proxy, &other, 2500);
 	ck_assert_ptr_eq(in->v[TALLY_NONE], c);
 	stand_fini(&s);
 }
