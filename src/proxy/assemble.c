@@ -76,7 +76,7 @@ stage_collect(struct proxy *p, struct request *r)
 	const struct upload_from from = {
 		.client = r->in->client,
 		.local = r->in->local,
-		.listener = r->in->listener,
+		.socket = r->in->socket,
 	};
 	struct upload_result u;
 	enum upload_step step;

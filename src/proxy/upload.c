@@ -381,7 +381,7 @@ put_key(struct writer *w, const struct piece *in)
 
 	writer_span_put(w, addr_span(from->client));
 	writer_span_put(w, addr_span(from->local));
-	writer_u32(w, from->listener);
+	writer_u32(w, from->socket);
 	writer_put(w, &from->session, sizeof(from->session));
 	writer_u8(w, in->msg->code);
 	coap_opts(&it, in->msg);

@@ -67,7 +67,7 @@ void uploads_fini(struct uploads *u);
 struct upload_from {
 	const struct addr *client;
 	const struct addr *local;
-	unsigned listener;
+	unsigned socket;
 	uint64_t session;	/* security context, 0: none (BLK-50) */
 };
 

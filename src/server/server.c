@@ -15,6 +15,7 @@ struct listener {
 	struct net *net;
 	struct net_sock *sock;
 	unsigned index;
+	unsigned serial;
 	enum coap_scheme scheme;
 	struct listener_stats stats;
 	bool retired;		/* no new requests */
@@ -25,6 +26,7 @@ struct server {
 	struct dgram *dgram;
 	struct proxy *proxy;
 	struct list listeners;
+	unsigned serial;	/* of the last one */
 	struct listener *current;	/* whose input came last */
 	struct listener_stats settled;	/* of all, when that changed */
 	struct watches watches;
@@ -126,6 +128,7 @@ front_where(const struct observer *o, struct inbound *in)
 		.client_id = p->node.hash,
 		.local = &p->local,
 		.listener = l->index,
+		.socket = l->serial,
 		.scheme = l->scheme,
 	};
 	return !l->retired;
@@ -194,6 +197,7 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 		.client_id = r->peer->node.hash,
 		.local = &r->peer->local,
 		.listener = l->index,
+		.socket = l->serial,
 		.note = &r->peer->note,
 		.scheme = l->scheme,
 		.msg = m,
@@ -342,6 +346,7 @@ server_add_listener(struct server *s, unsigned index, enum coap_scheme scheme)
 		return NULL;
 	l->server = s;
 	l->index = index;
+	l->serial = ++s->serial;
 	l->scheme = scheme;
 	list_add_tail(&s->listeners, &l->link);
 	return l;
