@@ -443,9 +443,11 @@ system_tests = \
 if HAVE_PYTHON
 TESTS += $(system_tests)
 endif
-TESTS += tests/system/package.sh tests/system/unit-file.sh
+TESTS += tests/system/package.sh tests/system/systemd.sh \
+	tests/system/unit-file.sh
 EXTRA_DIST += $(system_tests) \
 	tests/system/admin.py \
+	tests/system/ask.py \
 	tests/system/blocks.py \
 	tests/system/coap.py \
 	tests/system/node/.npmrc \
@@ -456,6 +458,9 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/package.sh \
 	tests/system/package_run.py \
 	tests/system/programs.py \
+	tests/system/systemd-root.sh \
+	tests/system/systemd-steps.sh \
+	tests/system/systemd.sh \
 	tests/system/tap.py \
 	tests/system/unit-file.sh \
 	tests/system/watched.py \
