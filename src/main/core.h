@@ -47,6 +47,7 @@ struct daemon {
 	struct client_conf client_conf;
 	struct client *client;
 	struct server *server;
+	unsigned listeners;	/* numbers given to sections [listen] */
 	struct list bound;	/* listen.c's */
 	struct sd_socket *passed;	/* by the service manager */
 	size_t npassed;

@@ -32,6 +32,16 @@ own_names(const struct conf *c)
 	return v;
 }
 
+/* That of the listener called NAME so far, or a new one. */
+static unsigned
+listener_id(struct daemon *d, const char *name)
+{
+	for (size_t i = 0; d->regime != NULL && i < d->conf->nlisten; i++)
+		if (strcmp(d->conf->listen[i].name, name) == 0)
+			return d->regime->access[i].id;
+	return d->listeners++;
+}
+
 struct regime *
 regime_new(struct daemon *d, struct conf *c)
 {
@@ -46,6 +56,7 @@ regime_new(struct daemon *d, struct conf *c)
 	for (size_t i = 0; i < c->nlisten; i++) {
 		r->access[i] = c->listen[i].access;
 		r->listeners[i] = c->listen[i].name;
+		r->access[i].id = listener_id(d, c->listen[i].name);
 	}
 	r->proxy = (struct proxy_conf){
 		.name = c->name,

@@ -48,12 +48,18 @@ guard_fini(struct proxy *p)
 
 /* ---- the way in ---- */
 
+static unsigned
+listener_id(const struct proxy *p, const struct request *r)
+{
+	return p->conf->access[r->in->listener].id;
+}
+
 /* Whether R's client has proved its address, now or before. */
 static bool
 proved(struct proxy *p, struct request *r)
 {
 	const struct addr *client = r->in->client;
-	unsigned listener = r->in->listener;
+	unsigned listener = listener_id(p, r);
 	bool before = echo_confirmed(&p->echo, client, listener, p->now);
 	struct span v;
 
@@ -85,7 +91,7 @@ static bool
 too_often(struct proxy *p, const struct request *r)
 {
 	static const struct addr everybody = { .family = 0 };
-	unsigned listener = r->in->listener;
+	unsigned listener = listener_id(p, r);
 	uint32_t seconds;
 
 	/* In this order: one address that is asked for too often takes nothing
@@ -136,7 +142,7 @@ guard_admit(struct proxy *p, struct request *r)
 	r->challenge = a->amplification == AMPLIFICATION_ECHO;
 	r->budget = budget(&r->msg);
 	if (r->challenge)
-		echo_make(&p->echo, in->client, in->listener, p->now, r->echo);
+		echo_make(&p->echo, in->client, a->id, p->now, r->echo);
 	r->front->once(r);
 	return NEXT;
 }

@@ -30,12 +30,12 @@ count_limited(struct proxy *p, const struct request *r)
 }
 
 static enum verdict
-admit_rate(struct proxy *p, struct request *r, const struct rate *rate)
+admit_rate(struct proxy *p, struct request *r, const struct access *a)
 {
 	uint32_t seconds;
 
-	switch (limit_take(&p->limits, rate, r->in->listener, r->in->client,
-	    p->now, &seconds)) {
+	switch (limit_take(&p->limits, &a->rate, a->id, r->in->client, p->now,
+	    &seconds)) {
 	case LIMIT_REFUSE:
 		count_limited(p, r);
 		return answer_error_age(p, r, COAP_429, "asking too often",
@@ -66,7 +66,7 @@ stage_admit(struct proxy *p, struct request *r)
 		p->stats.refused++;
 		return answer_error(p, r, COAP_403, "not for this client");
 	}
-	return admit_rate(p, r, &a->rate);
+	return admit_rate(p, r, a);
 }
 
 static enum verdict

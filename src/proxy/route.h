@@ -119,6 +119,8 @@ enum amplification {
 /* Who may use a listener, and how often. */
 struct access {
 	const char *name;	/* of the listener; "": none */
+	unsigned id;		/* under which what is known of its clients is
+				 * kept, in whatever configuration */
 	struct netlist allow_from, deny_from;
 	struct rate rate;	/* per client */
 	enum amplification amplification;

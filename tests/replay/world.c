@@ -91,6 +91,20 @@ unused_cb(struct proxy_conf *conf)
 	wc->proxy.rules = NULL;
 }
 
+/* That of the listener called NAME so far, or a new one. */
+static unsigned
+listener_id(struct world *w, const char *name)
+{
+	const struct world_conf *last =
+	    CONTAINER_OF(w->confs.prev, struct world_conf, link);
+
+	if (!list_empty(&w->confs))
+		for (size_t i = 0; i < last->conf->nlisten; i++)
+			if (strcmp(last->conf->listen[i].name, name) == 0)
+				return last->access[i].id;
+	return w->nids++;
+}
+
 static struct world_conf *
 new_conf(struct world *w, struct conf *c)
 {
@@ -99,8 +113,10 @@ new_conf(struct world *w, struct conf *c)
 	wc->world = w;
 	wc->conf = c;
 	wc->access = xcalloc(c->nlisten, sizeof(*wc->access));
-	for (size_t i = 0; i < c->nlisten; i++)
+	for (size_t i = 0; i < c->nlisten; i++) {
 		wc->access[i] = c->listen[i].access;
+		wc->access[i].id = listener_id(w, c->listen[i].name);
+	}
 	if (!w->strangers)
 		for (size_t i = 0; i < c->nlisten; i++)
 			wc->access[i].amplification = AMPLIFICATION_OFF;

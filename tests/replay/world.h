@@ -66,6 +66,7 @@ struct world {
 	struct span *names;
 	struct list confs;	/* those in use; the last is the newest */
 	struct list listeners;
+	unsigned nids;		/* of listeners */
 	bool strangers;		/* amplification as configured, not off */
 	bool caches;		/* likewise the cache */
 	bool logs;		/* likewise the access log */
