@@ -99,7 +99,7 @@ void regime_bury(struct daemon *d);
 /* ---- listen.c ---- */
 
 /* Binds what C says and is not bound yet. What is bound goes on as it is until
- * listen_swap(). False with why (owned): nothing has changed. */
+ * listen_swap(). False with errno and why (owned): nothing has changed. */
 bool listen_open(struct daemon *d, const struct conf *c, char **why);
 
 /* What listen_open() has prepared is in use from now on, or taken back. */

@@ -82,8 +82,8 @@ bind_all(struct daemon *d)
 		listen_swap(d);
 		return true;
 	}
+	sd_tell("STATUS=%s\nERRNO=%d", why, errno);
 	log_error(NULL, "%s", why);
-	sd_tell("STATUS=%s\nERRNO=%d", why, EADDRNOTAVAIL);
 	free(why);
 	return false;
 }
@@ -356,9 +356,10 @@ load(const struct args *a)
 
 	if (report.text != NULL)
 		fputs(report.text, stderr);
+	/* The first error; the others are where this one's lines are. */
 	if (c == NULL)
-		sd_tell("STATUS=Configuration refused: %u error%s\nERRNO=%d",
-		    report.errors, plural(report.errors), EINVAL);
+		sd_tell("STATUS=Configuration refused: %.*s\nERRNO=%d",
+		    (int)strcspn(report.text, "\n"), report.text, EINVAL);
 	conf_report_fini(&report);
 	return c;
 }

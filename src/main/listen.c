@@ -162,6 +162,7 @@ open_named(struct daemon *d, const struct conf *c, unsigned index,
     const struct bind_conf *want, char **why)
 {
 	unsigned found = 0;
+	int err;
 
 	for (size_t i = 0; i < d->npassed; i++) {
 		struct sd_socket *s = &d->passed[i];
@@ -171,14 +172,18 @@ open_named(struct daemon *d, const struct conf *c, unsigned index,
 		found++;
 		if (open_passed(d, bound_new(d, c, index, want), s))
 			continue;
+		err = errno;
 		*why = xasprintf("cannot listen on %s: %s", want->text,
-		    strerror(errno));
+		    strerror(err));
+		errno = err;
 		return false;
 	}
-	if (found == 0)
-		*why = xasprintf("cannot listen on %s: the service manager "
-		    "has passed no UDP socket of that name", want->text);
-	return found > 0;
+	if (found > 0)
+		return true;
+	*why = xasprintf("cannot listen on %s: the service manager has passed "
+	    "no UDP socket of that name", want->text);
+	errno = ENOENT;
+	return false;
 }
 
 /* Whether a socket of ours keeps WANT from being bound. */
@@ -219,6 +224,7 @@ open_one(struct daemon *d, const struct conf *c, unsigned index,
 		*why = xasprintf("cannot listen on %s: %s is still open; to "
 		    "go from one to the other takes a restart", want->text,
 		    addr_str(&other->addr, text));
+	errno = err;
 	return false;
 }
 
@@ -238,17 +244,28 @@ open_or_claim(struct daemon *d, const struct conf *c, unsigned index,
 
 /* ---- from one to the next ---- */
 
-bool
-listen_open(struct daemon *d, const struct conf *c, char **why)
+static bool
+open_all(struct daemon *d, const struct conf *c, char **why)
 {
 	for (size_t i = 0; i < c->nlisten; i++)
 		for (size_t j = 0; j < c->listen[i].nbind; j++)
 			if (!open_or_claim(d, c, (unsigned)i,
-			    &c->listen[i].bind[j], why)) {
-				listen_abandon(d);
+			    &c->listen[i].bind[j], why))
 				return false;
-			}
 	return true;
+}
+
+bool
+listen_open(struct daemon *d, const struct conf *c, char **why)
+{
+	int err;
+
+	if (open_all(d, c, why))
+		return true;
+	err = errno;
+	listen_abandon(d);
+	errno = err;
+	return false;
 }
 
 void

@@ -105,7 +105,7 @@ def _():
         two.untouched()
 
 
-@test('MSG-63: a copy of a message from before is still a copy')
+@test('MSG-61 MSG-65: a copy of a message from before is still a copy')
 def _():
     with Origin() as origin, Proxy(route(origin)) as proxy, \
             Client(proxy.address) as client:
@@ -255,7 +255,7 @@ def _():
         proxy.wait_for(fr'127\.0\.0\.1:{port} is still open; .* restart')
 
 
-@test('OBS-52: who observes what leads to the same target notices nothing')
+@test('who observes what leads to the same target notices nothing')
 def _():
     with Origin() as origin, Proxy(route(origin, '/a', '/x')) as proxy, \
             Observer(proxy, origin, '/a') as observer:

@@ -1,6 +1,7 @@
 """As a service manager has it: sockets that are passed, the watchdog, and the
 line of status."""
 
+import errno
 import os
 import secrets
 import signal
@@ -150,6 +151,36 @@ def _():
         boss.next_with('READY')
         proxy.signal(signal.SIGTERM)
         equal('STOPPING' in boss.next(), True)
+
+
+@test('a configuration that is refused at the start: STATUS, ERRNO, 78')
+def _():
+    with manager() as boss:
+        proxy = Proxy('[route]\ntoo = coap://h\n', wait=False, env=boss.env)
+        try:
+            equal(proxy.wait_end(), 78)
+            state = boss.next()
+            contains(state['STATUS'], f'Configuration refused: {proxy.config}'
+                     ':2:1: error: [route] has no setting')
+            equal(state['ERRNO'], str(errno.EINVAL))
+        finally:
+            proxy.close()
+
+
+@test('an address that cannot be bound at the start: STATUS, ERRNO, 1')
+def _():
+    with manager() as boss, udp() as taken:
+        port = taken.getsockname()[1]
+        proxy = Proxy(f'[listen]\nbind = coap://127.0.0.1:{port}\n' + REPLY,
+                      wait=False, env=boss.env)
+        try:
+            equal(proxy.wait_end(), 1)
+            state = boss.next()
+            contains(state['STATUS'], f'cannot listen on coap://127.0.0.1:'
+                     f'{port}: Address already in use')
+            equal(state['ERRNO'], str(errno.EADDRINUSE))
+        finally:
+            proxy.close()
 
 
 @test('STATUS: told when it has changed, and only then')
