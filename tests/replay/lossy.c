@@ -281,6 +281,19 @@ sum_up(struct sim *s)
 	snprintf(r->why, sizeof(r->why), "%.199s", s->world.why);
 }
 
+/* When it is time, the configurations take turns. */
+static void
+reload(struct sim *s)
+{
+	const char *text = s->reloads % 2 == 0 ? s->conf->other : s->conf->conf;
+
+	if (s->conf->other == NULL || s->world.now < s->next_reload)
+		return;
+	s->next_reload = s->world.now + s->conf->reload;
+	s->reloads++;
+	assert(world_reload(&s->world, "lossy", text));
+}
+
 /* Until all is asked, and DRAIN_MS more. */
 static void
 turn(struct sim *s)
@@ -295,6 +308,7 @@ turn(struct sim *s)
 		if (s->nrequests < s->conf->exchanges)
 			end = s->world.now;
 		pump(s);
+		reload(s);
 	}
 	sum_up(s);
 }

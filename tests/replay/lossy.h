@@ -20,6 +20,8 @@ enum refusals {
 
 struct lossy_conf {
 	const char *conf;	/* of the proxy; routes /oK lead to origin K */
+	const char *other;	/* another one with which they do, or NULL: */
+	unsigned reload;	/* ms between changes from one to the other */
 	unsigned clients, origins;	/* at most 255, 64 */
 	unsigned silent;	/* this origin, from 1, never says anything */
 	unsigned separate;	/* this one only ACK, then CON or NON */

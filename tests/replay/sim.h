@@ -88,6 +88,8 @@ struct mid_use {
 };
 
 struct sim {
+	unsigned reloads;
+	uint64_t next_reload;
 	const struct lossy_conf *conf;
 	struct lossy_result *result;
 	struct world world;

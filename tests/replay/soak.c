@@ -128,6 +128,38 @@ test_fair(uint64_t seed)
 	    seed, &r);
 }
 
+/* A bad network, and another configuration twenty times a second: the listener
+ * has another place in it and another name, and so has each route. */
+static void
+test_reloads(uint64_t seed)
+{
+	const struct lossy_conf c = {
+		.conf = "[listen a]\nbind = coap://192.0.2.1\n[message]\n"
+		PATIENT,
+		.other = "[listen z]\nbind = coap://192.0.2.2\n"
+		"[listen b]\nbind = coap://192.0.2.1\n"
+		"[cache]\nsize = 1M\n[route no]\npath = /no\nreply = 4.10\n"
+		"[route c]\nlisten = b\npath = /o3\n"
+		"to = coap://198.51.100.3\n[message]\n" PATIENT,
+		.reload = 50,
+		.clients = 50,
+		.origins = 5,
+		.exchanges = 1000,
+		.gap = 8000,
+		.loss = 30,
+		.copies = 20,
+		.fair = true,
+		.seed = seed,
+	};
+	struct lossy_result r;
+
+	lossy_run(&c, &r);
+	report_lossy(is_complete(&r) && r.confirmed == r.confirmable &&
+	    r.refused == 0,
+	    "reloads all the time: each CON one answer, each request done once",
+	    seed, &r);
+}
+
 /* MSG-65, MSG-66: tables far too small: refused, but nothing done twice. */
 static void
 test_small_tables(void)
@@ -615,6 +647,8 @@ test_all(void)
 	for (uint64_t seed = 1; seed <= 10; seed++)
 		test_fair(seed);
 	test_small_tables();
+	for (uint64_t seed = 1; seed <= 3; seed++)
+		test_reloads(seed);
 	test_long(EXCHANGES, SEED);
 	test_congested(EXCHANGES / 10, SEED);
 	test_repeatable();

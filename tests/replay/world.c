@@ -249,6 +249,14 @@ world_sweep(struct world *w)
 		free(wl);
 	}
 	server_sweep(w->server);
+	/* Nobody is looking into these by now. */
+	LIST_FOREACH_SAFE (it, tmp, &w->confs) {
+		struct world_conf *wc =
+		    CONTAINER_OF(it, struct world_conf, link);
+
+		if (wc->proxy.rules == NULL && it != w->confs.prev)
+			free_conf(wc);
+	}
 }
 
 bool
