@@ -51,7 +51,8 @@ struct daemon {
 	struct list bound;	/* listen.c's */
 	struct sd_socket *passed;	/* by the service manager */
 	size_t npassed;
-	struct timer sweep;	/* of listeners that are going */
+	struct timer sweep;	/* of listeners that are going, */
+	uint64_t swept;		/* ... and that are gone: when last, ms */
 	int log_fd;		/* of the log's file, or -1 */
 	struct timer interfaces;
 	struct timer drain;

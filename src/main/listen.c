@@ -328,7 +328,13 @@ sweep_fire(struct timer *t, uint64_t now)
 	}
 	if (gone)
 		note_addresses(d);
-	gone = server_sweep(d->server);
+	/* Looks at every client, for every listener that is closed. */
+	if (now >= d->swept + GONE_MS) {
+		d->swept = now;
+		gone = server_sweep(d->server);
+	} else {
+		gone = true;
+	}
 	if (going || gone)
 		timer_start(loop_timers(d->loop), t,
 		    now + (going ? GOING_MS : GONE_MS));
