@@ -26,12 +26,38 @@ array_differs(const struct schema_key *key, const char *a, const char *b)
 	    (na > 0 && memcmp(va, vb, na * key->type->size) != 0);
 }
 
+static const char *
+text_at(const struct schema_key *key, const char *c)
+{
+	const char *text;
+
+	memcpy(&text, c + key->offset, sizeof(text));
+	return text;
+}
+
+static bool
+text_differs(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
 static bool
 differs(const struct schema_key *key, const char *a, const char *b)
 {
 	if (key->count != 0)
 		return array_differs(key, a, b);
+	if (key->type->text)
+		return text_differs(text_at(key, a), text_at(key, b));
 	return memcmp(a + key->offset, b + key->offset, key->type->size) != 0;
+}
+
+static void
+take_text(struct doc *d, const struct schema_key *key, char *to,
+    const char *text)
+{
+	if (text != NULL)
+		text = doc_string(d, span_str(text));
+	memcpy(to + key->offset, &text, sizeof(text));
 }
 
 /* Gives TO what FROM has; memory is D's. */
@@ -42,6 +68,10 @@ take(struct doc *d, const struct schema_key *key, char *to, const char *from)
 	void *v;
 	size_t n;
 
+	if (key->type->text) {
+		take_text(d, key, to, text_at(key, from));
+		return;
+	}
 	if (key->count == 0) {
 		memcpy(to + key->offset, from + key->offset, key->type->size);
 		return;

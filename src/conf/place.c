@@ -534,6 +534,7 @@ const struct value_type
 	.size = sizeof(struct bind_conf), .example = "for example "
 	"coap://*:5683, coap://192.0.2.1:5683, coap://[::1]:5683, fd:coap" },
     value_http = { .noun = "an address for HTTP", .read = read_http,
+	.size = sizeof(struct addr),
 	.example = "for example http://127.0.0.1:9683, http://[::1]:9683" },
     value_dns_server = { .noun = "the address of a name server",
 	.read = read_dns_server, .size = sizeof(struct addr),

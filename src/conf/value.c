@@ -459,6 +459,7 @@ const struct value_type
     value_log_format = { .noun = "a log format", .read = read_log_format,
 	.words = formats, .example = "text, logfmt or json" },
     value_socket = { .noun = "the path of a socket", .read = read_socket,
+	.text = true,
 	.example = "for example /run/coaproxy/control" },
     value_confirmable = { .noun = "a way to send requests",
 	.read = read_confirmable, .words = confirmables,
