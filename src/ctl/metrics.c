@@ -178,7 +178,7 @@ requests(struct view *v)
 		for (uint8_t i = 0; i < TALLY_METHODS; i++) {
 			char name[8];
 
-			if (c->methods[i] > 0)
+			if (c->methods[i] > 0 && !c->past)
 				VALUE(v, c->methods[i], "listener",
 				    c->listener, "route", c->route, "method",
 				    i == 0 ? "other" : coap_code_str(i, name));
@@ -197,7 +197,7 @@ responses(struct view *v)
 		for (uint8_t i = 0; i < TALLY_CODES; i++) {
 			char code[8];
 
-			if (c->codes[i] > 0)
+			if (c->codes[i] > 0 && !c->past)
 				VALUE(v, c->codes[i], "listener", c->listener,
 				    "route", c->route, "code",
 				    coap_code_str((uint8_t)(i + 0x40), code));

@@ -24,6 +24,8 @@ struct ctl_config {
 	bool last_refused;	/* the last reload was */
 };
 
+struct listener_sum;
+
 struct sources {
 	const char *version;
 	const char *name;	/* of the proxy, as in diagnostics */
@@ -33,6 +35,9 @@ struct sources {
 	/* By index of their [listen]; [route]s in order. */
 	const char *const *listeners;
 	size_t nlisteners;
+	/* What to add to what their sockets have counted (ctl/sums.h), or
+	 * NULL. */
+	const struct listener_sum *carried;
 	const struct rules *rules;
 	struct loop *loop;
 	struct udp *udp;

@@ -14,15 +14,38 @@ struct listening {
 	struct listener_sum *v;
 };
 
+/* BY: how often; to take away, what is -1 then. */
 static void
-add_udp(struct udp_stats *to, const struct udp_stats *s)
+add_udp(struct udp_stats *to, const struct udp_stats *s, uint64_t by)
 {
-	to->rx_datagrams += s->rx_datagrams;
-	to->rx_octets += s->rx_octets;
-	to->tx_datagrams += s->tx_datagrams;
-	to->tx_octets += s->tx_octets;
-	to->tx_dropped += s->tx_dropped;
-	to->rx_overflow += s->rx_overflow;
+	to->rx_datagrams += by * s->rx_datagrams;
+	to->rx_octets += by * s->rx_octets;
+	to->tx_datagrams += by * s->tx_datagrams;
+	to->tx_octets += by * s->tx_octets;
+	to->tx_dropped += by * s->tx_dropped;
+	to->rx_overflow += by * s->rx_overflow;
+}
+
+static void
+add_in(struct listener_stats *to, const struct listener_stats *s, uint64_t by)
+{
+	to->group += by * s->group;
+	to->port_zero += by * s->port_zero;
+	to->no_room += by * s->no_room;
+	to->ignored += by * s->ignored;
+	to->malformed += by * s->malformed;
+	to->truncated += by * s->truncated;
+	to->unexpected += by * s->unexpected;
+	to->pings += by * s->pings;
+	to->duplicates += by * s->duplicates;
+	to->refused += by * s->refused;
+}
+
+static void
+add_sum(struct listener_sum *to, const struct listener_sum *s, uint64_t by)
+{
+	add_udp(&to->udp, &s->udp, by);
+	add_in(&to->in, &s->in, by);
 }
 
 static void
@@ -30,32 +53,51 @@ add_listener(void *arg, unsigned index, const struct net_sock *sock,
     const struct listener_stats *s)
 {
 	const struct listening *l = arg;
-	struct listener_stats *to;
 
 	if (index >= l->src->nlisteners)
 		return;
-	to = &l->v[index].in;
-	add_udp(&l->v[index].udp, udp_sock_stats(sock));
-	to->group += s->group;
-	to->port_zero += s->port_zero;
-	to->no_room += s->no_room;
-	to->ignored += s->ignored;
-	to->malformed += s->malformed;
-	to->truncated += s->truncated;
-	to->unexpected += s->unexpected;
-	to->pings += s->pings;
-	to->duplicates += s->duplicates;
-	to->refused += s->refused;
+	add_udp(&l->v[index].udp, udp_sock_stats(sock), 1);
+	add_in(&l->v[index].in, s, 1);
 }
 
-struct listener_sum *
-sums_listeners(const struct sources *src)
+/* What the sockets that there are have counted. */
+static struct listener_sum *
+count(const struct sources *src)
 {
 	struct listening l = { src, calloc(src->nlisteners, sizeof(*l.v)) };
 
 	if (l.v != NULL)
 		server_each_listener(src->server, add_listener, &l);
 	return l.v;
+}
+
+struct listener_sum *
+sums_listeners(const struct sources *src)
+{
+	struct listener_sum *v = count(src);
+
+	for (size_t i = 0; v != NULL && src->carried != NULL &&
+	     i < src->nlisteners; i++)
+		add_sum(&v[i], &src->carried[i], 1);
+	return v;
+}
+
+struct listener_sum *
+sums_carry(const struct sources *src, const struct listener_sum *was,
+    const char *const *names, size_t n)
+{
+	struct listener_sum *v = calloc(src->nlisteners, sizeof(*v));
+	struct listener_sum *now = count(src);
+
+	for (size_t i = 0; v != NULL && now != NULL && i < src->nlisteners;
+	     i++) {
+		add_sum(&v[i], &now[i], UINT64_MAX);
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(names[j], src->listeners[i]) == 0)
+				add_sum(&v[i], &was[j], 1);
+	}
+	free(now);
+	return v;
 }
 
 uint64_t

@@ -59,6 +59,7 @@ struct daemon {
 	bool draining;
 	struct admin admin;	/* also how the configuration came into use */
 	char *addresses;	/* ... and where it is served, as URIs */
+	struct listener_sum *carried;	/* by listeners of before */
 	/* service.c's */
 	struct timer status, watchdog;
 	uint64_t watchdog_ms;	/* 0: nobody listens */

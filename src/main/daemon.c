@@ -271,6 +271,7 @@ tear_down(struct daemon *d)
 	server_free(d->server);
 	client_free(d->client);
 	free(d->addresses);
+	free(d->carried);
 	listen_fini(d);
 	sd_sockets_fini(d->passed, d->npassed);
 	self_fini(&d->self);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "ctl/sums.h"
 #include "main/core.h"
 
 /* What is ready to take the place of what is in use. */
@@ -108,9 +109,28 @@ same_strangers(const struct conf *a, const struct conf *b)
 	return same;
 }
 
+/* The listeners in use go on with what those of LAST, called the same, have
+ * counted: WAS. */
+static void
+carry_counters(struct daemon *d, const struct regime *last,
+    const struct listener_sum *was, size_t n)
+{
+	struct sources *src = &d->admin.src;
+	struct listener_sum *carried = was == NULL ? NULL :
+	    sums_carry(src, was, last->listeners, n);
+
+	src->carried = carried;
+	free(d->carried);
+	d->carried = carried;
+}
+
 static void
 swap(struct daemon *d, struct next *n)
 {
+	const struct regime *last = d->regime;
+	size_t nlast = d->conf->nlisten;
+	struct listener_sum *was = sums_listeners(&d->admin.src);
+
 	if (!same_strangers(d->conf, n->regime->conf))
 		server_forget_notes(d->server);
 	daemon_set_log(d, n->regime->conf, n->log_fd);
@@ -120,6 +140,8 @@ swap(struct daemon *d, struct next *n)
 	listen_swap(d);
 	proxy_reload(d->proxy, &n->regime->proxy, loop_now(d->loop));
 	daemon_show(d);
+	carry_counters(d, last, was, nlast);
+	free(was);
 }
 
 /* The lines of TEXT, but for those that quote a file. */

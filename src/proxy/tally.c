@@ -64,7 +64,7 @@ find(const struct tallies *t, const char *listener, const char *route)
 	LIST_FOREACH_SAFE (it, tmp, &t->all) {
 		struct tally *c = CONTAINER_OF(it, struct tally, link);
 
-		if (strcmp(c->route, route) == 0 &&
+		if (!c->past && strcmp(c->route, route) == 0 &&
 		    strcmp(c->listener, listener) == 0)
 			return c;
 	}
@@ -268,13 +268,25 @@ map_all(struct tallies *t, const struct tally_names *names, size_t nslots,
 			    route_name(names, j));
 }
 
+static bool
+in_force(const struct tallies *t, const char *route)
+{
+	for (size_t i = 0; i < t->nslots; i++)
+		if (strcmp(route_name(&t->names, i), route) == 0)
+			return true;
+	return false;
+}
+
 static void
 mark(struct tallies *t, size_t n)
 {
 	struct list *it, *tmp;
 
-	LIST_FOREACH_SAFE (it, tmp, &t->all)
-		CONTAINER_OF(it, struct tally, link)->kept = false;
+	LIST_FOREACH_SAFE (it, tmp, &t->all) {
+		struct tally *c = CONTAINER_OF(it, struct tally, link);
+
+		c->kept = c->past && in_force(t, c->route);
+	}
 	LIST_FOREACH_SAFE (it, tmp, &t->origins)
 		CONTAINER_OF(it, struct tally_origin, link)->kept = false;
 	for (size_t i = 0; i < n; i++)
@@ -282,6 +294,52 @@ mark(struct tallies *t, size_t n)
 			t->v[i]->kept = true;
 	for (size_t i = 0; i < t->nslots; i++)
 		t->to[i]->kept = true;
+}
+
+/* That of ROUTE's listeners of the past, made if there is none. NULL without
+ * memory. */
+static struct tally *
+past_of(struct tallies *t, const char *route)
+{
+	struct list *it, *tmp;
+	struct tally *c;
+
+	LIST_FOREACH_SAFE (it, tmp, &t->all) {
+		c = CONTAINER_OF(it, struct tally, link);
+		if (c->past && strcmp(c->route, route) == 0)
+			return c;
+	}
+	c = tally_new("", route);
+	if (c == NULL)
+		return NULL;
+	c->past = c->kept = true;
+	list_add_head(&t->all, &c->link);
+	return c;
+}
+
+static void
+add(struct tally *to, const struct tally *c)
+{
+	for (size_t i = 0; i < TALLY_METHODS; i++)
+		to->methods[i] += c->methods[i];
+	for (size_t i = 0; i < TALLY_CODES; i++)
+		to->codes[i] += c->codes[i];
+	histo_merge(&to->times, &c->times);
+	to->notifications += c->notifications;
+	to->notified += c->notified;
+	to->renewed += c->renewed;
+}
+
+/* C goes; not so what its route has had altogether. */
+static void
+bury(struct tallies *t, struct tally *c)
+{
+	struct tally *past = c->past || !in_force(t, c->route) ? NULL :
+	    past_of(t, c->route);
+
+	if (past != NULL)
+		add(past, c);
+	tally_free(c);
 }
 
 void
@@ -293,7 +351,7 @@ tallies_sweep(struct tallies *t)
 		struct tally *c = CONTAINER_OF(it, struct tally, link);
 
 		if (!c->kept && tally_under_way(c) == 0)
-			tally_free(c);
+			bury(t, c);
 	}
 	LIST_FOREACH_SAFE (it, tmp, &t->origins) {
 		struct tally_origin *o = CONTAINER_OF(it, struct tally_origin,

@@ -34,6 +34,8 @@ struct tally {
 	struct list link;
 	char *listener, *route;
 	bool kept;		/* by the rules in force, or by a fetch */
+	bool past;		/* what was counted for its route by listeners
+				 * that are gone */
 	uint64_t methods[TALLY_METHODS];	/* requests, */
 	uint64_t codes[TALLY_CODES];	/* ... their responses sent, */
 	struct histo times;	/* ... and all those that have ended */
@@ -103,7 +105,7 @@ void tally_map_fini(struct tally_map *m);
 /* From now on the names of M are in force, which is taken. What only the old
  * ones had stays until tallies_sweep(), which forgets what is not "kept" and
  * has no request under way; before that the caller says so of what its fetches
- * have. */
+ * have. The sums of a route that is still there are not forgotten. */
 void tallies_use(struct tallies *t, struct tally_map *m);
 void tallies_sweep(struct tallies *t);
 

@@ -130,12 +130,15 @@ class Watched(Proxy):
     def __init__(self, text, *args, **kwargs):
         self.directory = tempfile.TemporaryDirectory()
         self.socket = os.path.join(self.directory.name, 'control')
-        super().__init__(f'''{text}
+        super().__init__(text, *args, **kwargs)
+
+    def configure(self, text):
+        super().configure(f'''{text}
 [metrics]
 bind = http://127.0.0.1:0
 [control]
 socket = {self.socket}
-''', *args, **kwargs)
+''')
 
     def _ready(self):
         super()._ready()

@@ -9,6 +9,7 @@ import random
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -292,6 +293,60 @@ def _():
              f'coap://127.0.0.1:{ready[1]}/a%0A%22 -> - - 4.04 ')
     equal(bool(re.match(r'<6>public \S+ CON GET \S+/b -> - - 4.04 ', line)),
           True, f'line {line!r}')
+
+
+@test('reload: a request is logged as the rules it began with call it')
+def _():
+    with Origin() as origin, tempfile.TemporaryDirectory() as d:
+        text = """
+[listen {listen}]
+bind = coap://127.0.0.1:0
+[route {route}]
+path = /a
+to = coap://127.0.0.1:{port}
+[log]
+target = {target}
+access = {access}
+format = {format}
+"""
+        one, two = pathlib.Path(d) / 'one', pathlib.Path(d) / 'two'
+
+        def lines(path):
+            return [line for line in path.read_text('ascii').splitlines()
+                    if 'access' in line]
+
+        with Proxy(text.format(listen='x', route='lamp', port=origin.port,
+                               target=one, access='off', format='text')) as proxy:
+            def reload(generation, **kwargs):
+                proxy.configure(text.format(port=origin.port, **kwargs))
+                proxy.signal(signal.SIGHUP)
+                path, line = kwargs['target'], f' {generation} in use'
+                proxy.wait_for(lambda _: path.exists() and
+                               line in path.read_text('ascii'))
+
+            with Client(proxy.address) as client:
+                sent = client.send(Message(GET, '/a/off'))
+                origin.answer('4.04')
+                client.await_response(sent)
+                equal(lines(one), [])
+                # Errors had no table until now.
+                reload(2, listen='y', route='heat', target=one,
+                       access='errors', format='text')
+                sent = client.send(Message(GET, '/a/slow'))
+                slow = origin.receive()
+                reload(3, listen='z', route='roof', target=two, access='all',
+                       format='json')
+                origin.reply(slow, '5.00')
+                client.await_response(sent)
+                sent = client.send(Message(GET, '/a/b'))
+                origin.answer()
+                client.await_response(sent)
+                first, second = [parse_json(line) for line in lines(two)]
+                equal(lines(one), [])
+                equal((first['listener'], first['route'], first['code']),
+                      ('y', 'heat', '5.00'))
+                equal((second['listener'], second['route'], second['code']),
+                      ('z', 'roof', '2.05'))
 
 
 run()

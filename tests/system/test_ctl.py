@@ -229,6 +229,81 @@ def _():
         contains(usage, command)
 
 
+@test('reload: what is new is in use when the command ends')
+def _():
+    with setting() as (origin, p, client):
+        ask(origin, client, '/first')
+        equal(client.request(GET, '/fourth').code, '4.04')
+        p.configure(ROUTES.format(port=origin.port) +
+                    '[route fourth]\npath = /fourth\nreply = 2.05 "new"\n'
+                    '[block]\nmax-body = 2M\n')
+        out = p.ctl('reload')
+        contains(out, f'{p.config}:')
+        contains(out, ': warning: [block] max-body takes a restart; it stays '
+                 'as it was')
+        equal(client.request(GET, '/fourth').payload, b'new')
+        ask(origin, client, '/first/b')
+        [status] = p.json('status')
+        equal((status['generation'], status['last_reload_ok']), (2, True))
+        equal([(r['route'], r['requests']) for r in p.json('routes')][:4],
+              [('first', 2), ('second', 0), ('third', 0), ('fourth', 1)])
+        equal(p.ctl('reload').count('\n'), 1)
+        equal(p.json('status')[0]['generation'], 3)
+
+
+@test('reload: a broken one is refused with file and line, and status 1')
+def _():
+    with setting() as (origin, p, client):
+        p.configure('[route first]\nreply = 2.05\nfoo = 1\n[bar]\n')
+        status, out, err = coaproxyctl('-s', p.socket, 'reload')
+        equal(status, 1)
+        contains(out, f"{p.config}:3:1: error: [route] has no setting "
+                 "'foo'\n")
+        contains(out, f"{p.config}:4:2: error: unknown section 'bar'\n")
+        contains(out, f'{p.config}: 2 errors\n')
+        contains(err, 'the configuration was refused; nothing has changed')
+        [line] = [json.loads(line) for line in
+                  coaproxyctl('-s', p.socket, '-j', 'reload')[1].splitlines()]
+        equal(line['text'], out)
+        [status] = p.json('status')
+        equal((status['generation'], status['last_reload_ok']), (1, False))
+        ask(origin, client, '/first')
+        m = p.metrics()
+        equal(m.value('coaproxy_config_generation'), 1)
+        equal(m.value('coaproxy_config_last_reload_successful'), 0)
+        equal(m.value('coaproxy_config_reloads_total', result='refused'), 2)
+        p.configure(ROUTES.format(port=origin.port))
+        p.ctl('reload')
+        equal(p.metrics().value('coaproxy_config_last_reload_successful'), 1)
+
+
+@test('reload: its own socket and that of the metrics stay where they are')
+def _():
+    with setting() as (_, p, _):
+        with open(p.config) as file:
+            text = file.read()
+        with open(p.config, 'w') as file:
+            file.write(text.replace(p.socket, p.socket + '2').replace(
+                'bind = http://127.0.0.1:0', 'bind = http://127.0.0.1:1'))
+        out = p.ctl('reload')
+        contains(out, '[metrics] bind takes a restart')
+        contains(out, '[control] socket takes a restart')
+        equal(os.listdir(p.directory.name), ['control'])
+        equal(p.metrics().value('coaproxy_config_generation'), 2)
+
+
+@test('reload: not while it drains')
+def _():
+    with setting() as (origin, p, client):
+        client.send(Message(GET, '/first'))
+        request = origin.receive()
+        p.ctl('drain')
+        status, out, _ = coaproxyctl('-s', p.socket, 'reload')
+        equal((status, out), (1, 'it is going down\n'))
+        origin.reply(request)
+        equal(p.wait_end(), 0)
+
+
 @test('the socket is for user and group, whatever the umask')
 def _():
     for mask in (0, 0o077):

@@ -11,8 +11,8 @@ import time
 
 import tap
 from admin import PROMTOOL, Watched, parse_metrics, receive_all
-from coap import (GET, NON, OBSERVE, POST, PROXY_URI, PUT, Client, Message,
-                  Origin, uint)
+from coap import (ACK, CON, EMPTY, GET, NON, OBSERVE, POST, PROXY_URI, PUT,
+                  Client, Message, Origin, uint)
 from programs import TOP, coaproxy
 from tap import contains, equal, test
 
@@ -429,6 +429,140 @@ bind = http://127.0.0.1:{port}
 ''')
         equal(status, 1)
         contains(err, f'cannot listen on http://127.0.0.1:{port}')
+
+
+LISTEN = """
+[listen {name}]
+bind = coap://127.0.0.{host}:0
+"""
+ROUTE = """
+[route {name}]
+path = {path}
+to = coap://127.0.0.1:{port}
+"""
+
+
+def counters(m):
+    """{(sample, labels): number} of what must not go back."""
+    return {key: number for family in m.families.values()
+            if family.kind != 'gauge'
+            for key, number in family.samples.items()}
+
+
+def only_forward(before, after, gone=()):
+    """No counter has gone back, or away but with one of the names GONE."""
+    for key, number in counters(before).items():
+        now = counters(after).get(key)
+        if now is None:
+            equal(any(label in gone for _, label in key[1]), True, key)
+        else:
+            equal(now >= number, True, f'{key}: {number}, then {now}')
+
+
+def configure(p, text):
+    """Has P take TEXT into use; the address of its listener "public"."""
+    p.configure(text)
+    p.ctl('reload')
+    [status] = p.json('status')
+    uris = re.findall(r'coap://127\.0\.0\.3:(\d+)', status['addresses'])
+    return ('127.0.0.3', int(uris[0])) if uris else None
+
+
+@test('reload: counters go on by name, whatever listeners and routes become')
+def _():
+    with Origin() as origin, Origin() as other:
+        lamp = ROUTE.format(name='lamp', path='/lamp', port=origin.port)
+        gone = ROUTE.format(name='gone', path='/gone', port=other.port)
+        new = ROUTE.format(name='new', path='/new', port=other.port)
+        first = (LISTEN.format(name='public', host=1) +
+                 LISTEN.format(name='inside', host=2) + gone + lamp)
+        second = (LISTEN.format(name='inside', host=2) +
+                  LISTEN.format(name='public', host=3) + new + lamp)
+        name = f'127.0.0.1:{origin.port}'
+        at = {'listener': 'public', 'route': 'lamp', 'method': 'GET'}
+        with Watched(first) as p, Client(p.address) as client:
+            for i in range(3):
+                sent = client.send(Message(GET, f'/lamp/{i}'))
+                origin.answer()
+                client.await_response(sent)
+            client.send_raw(b'\x47\x01')
+            slow = client.send(Message(GET, '/gone/slow'))
+            waiting = other.receive()
+            before = p.metrics()
+            equal(before.value('coaproxy_requests_total', **at), 3)
+            public = configure(p, second)
+            after = p.metrics()
+            only_forward(before, after)
+            equal(after.value('coaproxy_requests_total', **at), 3)
+            equal(after.value('coaproxy_config_generation'), 2)
+            equal(after.value('coaproxy_config_reloads_total', result='ok'),
+                  1)
+            # What began under the rules before is counted by them.
+            other.reply(waiting)
+            equal(client.await_response(slow).code, '2.05')
+            equal(p.metrics().value(
+                'coaproxy_responses_total', listener='public', route='gone',
+                code='2.05'), 1)
+            with Client(public) as again:
+                for path, end in (('/lamp/9', origin), ('/new', other)):
+                    sent = again.send(Message(GET, path))
+                    end.answer()
+                    equal(again.await_response(sent).code, '2.05')
+            before, after = after, p.metrics()
+            only_forward(before, after)
+            equal(after.value('coaproxy_requests_total', **at), 4)
+            equal(after.value('coaproxy_requests_total', listener='public',
+                              route='new', method='GET'), 1)
+            equal(after.value('coaproxy_origin_requests_total', origin=name,
+                              server=name), 4)
+            equal(after.value('coaproxy_listener_received_datagrams_total',
+                              listener='public', transport='udp'), 7)
+            # There and back, with a name less each time.
+            configure(p, first)
+            only_forward(after, p.metrics(), gone=('new',))
+            before = p.metrics()
+            configure(p, LISTEN.format(name='inside', host=2) + lamp)
+            only_forward(before, p.metrics(),
+                         gone=('public', 'gone', f'127.0.0.1:{other.port}'))
+
+
+@test('reload: an observation is counted by the route that it goes on by')
+def _():
+    def told():
+        m = client.receive()
+        if m.type == CON:
+            client.send(Message(EMPTY, type=ACK, mid=m.mid, token=b''))
+        return m
+
+    def notify(number):
+        origin.reply(registration, payload=f'{number}', type=NON,
+                     mid=number, options=[(OBSERVE, uint(number))])
+        equal(told().payload, str(number).encode())
+
+    with Origin() as origin:
+        lamp = ROUTES.format(port=origin.port)
+        with Watched(lamp) as p, Client(p.address) as client:
+            sent = client.send(Message(GET, '/lamp/o', [(OBSERVE, b'')]))
+            registration = origin.receive()
+            origin.reply(registration, payload='0',
+                         options=[(OBSERVE, uint(1))])
+            client.await_response(sent)
+            notify(2)
+            p.configure(lamp.replace('[route lamp]', '[route light]'))
+            p.ctl('reload')
+            notify(3)
+            m = p.metrics()
+            sample = 'coaproxy_observation_notifications_received_total'
+            equal(m.value(sample, route='lamp'), None)
+            equal(m.value(sample, route='light'), 1)
+            equal(p.json('observations')[0]['route'], 'light')
+            p.configure('[route]\nreply = 2.05\n' + LISTEN.format(
+                name='public', host=1))
+            p.ctl('reload')
+            equal(told().code, '5.03')
+            only_forward(m, p.metrics(),
+                         gone=('lamp', 'light', f'127.0.0.1:{origin.port}',
+                               '"quoted"\\odd'))
 
 
 tap.run()

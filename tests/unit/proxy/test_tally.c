@@ -191,6 +191,41 @@ START_TEST(rules_of_before)
 }
 END_TEST
 
+/* What a route has had altogether stays when a listener goes, once for all of
+ * them, until the route goes as well. */
+START_TEST(listener_gone)
+{
+	struct tally_names fewer = names;
+	struct tally *past;
+
+	tally_method(tally_get(&t, 0, TALLY_RULES), COAP_GET);
+	histo_add(&tally_get(&t, 0, TALLY_RULES)->times, 1);
+	tally_get(&t, 1, TALLY_RULES);
+	fewer.listeners = both + 1;
+	fewer.nlisteners = 1;
+	for (unsigned i = 1; i <= 2; i++) {
+		ck_assert(map(&fewer));
+		tallies_sweep(&t);
+		ck_assert_uint_eq(length(&t.all), 2);
+		past = CONTAINER_OF(t.all.next, struct tally, link);
+		ck_assert(past->past);
+		ck_assert_str_eq(past->route, "a");
+		ck_assert_uint_eq(past->methods[COAP_GET], i);
+		ck_assert_uint_eq(tally_under_way(past), 0);
+		/* It comes back, begins anew and goes again. */
+		ck_assert(map(&names));
+		ck_assert_uint_eq(tally_get(&t, 0, TALLY_RULES)->methods[
+		    COAP_GET], 0);
+		tally_method(tally_get(&t, 0, TALLY_RULES), COAP_GET);
+		histo_add(&tally_get(&t, 0, TALLY_RULES)->times, 1);
+	}
+	rules.n = 0;
+	ck_assert(map(&names));
+	tallies_sweep(&t);
+	ck_assert(list_empty(&t.all));
+}
+END_TEST
+
 /* Without memory all is as it was, and what is new counts together. */
 START_TEST(no_memory)
 {
@@ -264,6 +299,7 @@ tally_suite(void)
 	tcase_add_test(tc, servers);
 	tcase_add_test(tc, other_rules);
 	tcase_add_test(tc, rules_of_before);
+	tcase_add_test(tc, listener_gone);
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, counted);
 	suite_add_tcase(suite, tc);
