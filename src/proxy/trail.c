@@ -194,10 +194,11 @@ is_error(const struct request *r, const struct reply *reply)
 static bool
 is_due(struct proxy *p, const struct request *r, struct logline *l)
 {
+	const struct siphash_key *key = &p->trail.repeats.key;
 	struct {
 		struct addr client;
-		const struct rule *rule;
-		const char *listener;
+		uint64_t route, listener;	/* their names: rules come and
+						 * go */
 		uint64_t code;
 	} kind;
 
@@ -205,8 +206,8 @@ is_due(struct proxy *p, const struct request *r, struct logline *l)
 	if (l->client != NULL)
 		kind.client = *l->client;
 	kind.client.port = 0;
-	kind.rule = r->route.rule;
-	kind.listener = l->listener;
+	kind.route = siphash(key, span_str(route_name(r)));
+	kind.listener = siphash(key, span_str(l->listener));
 	kind.code = l->code;
 	return repeats_due(&p->trail.repeats, span_make(&kind, sizeof(kind)),
 	    p->now, &l->repeated);
