@@ -181,6 +181,10 @@ build_signals(struct daemon *d)
 	timer_init(&d->interfaces, interfaces_fire);
 	timer_init(&d->drain, drain_fire);
 	loop_at_turn_end(d->loop, turn_end_cb, d);
+	/* What the loop puts back when it ends: who asks once more while we are
+	 * about to exit does not change how. */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
 	return loop_signal(d->loop, SIGTERM, terminate_cb, d) &&
 	    loop_signal(d->loop, SIGINT, terminate_cb, d) &&
 	    loop_signal(d->loop, SIGHUP, hangup_cb, d);

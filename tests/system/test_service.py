@@ -151,6 +151,7 @@ def _():
         boss.next_with('READY')
         proxy.signal(signal.SIGTERM)
         equal('STOPPING' in boss.next(), True)
+        equal(proxy.wait_end(), 0)
 
 
 @test('a configuration that is refused at the start: STATUS, ERRNO, 78')
