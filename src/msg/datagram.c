@@ -126,7 +126,8 @@ reject(struct dgram *d, struct peer *p, const struct coap_msg *m)
 static void
 age_answer(struct dgram *d, struct received *r, uint64_t now)
 {
-	/* To the second, rounded up twice: rather too old than too fresh. */
+	/* When it was answered is known to the second; at once it has not grown
+	 * older, so the latest of them counts. */
 	uint64_t expires = r->expires * UINT64_C(1000) + 999;
 	uint64_t first = expires - d->params->exchange_lifetime;
 

@@ -210,11 +210,32 @@ fetch_under_way(struct proxy *p, struct fetch *f, uint64_t deadline)
 	timer_start(p->timers, &f->deadline, deadline);
 }
 
+enum upstream_send
+fetch_send(struct proxy *p, struct fetch *f, enum fetch_fail *why)
+{
+	f->asked = p->now;
+	return p->up->send(p->up_self, f, why, p->now);
+}
+
+void
+fetch_resend(struct proxy *p, struct fetch *f)
+{
+	enum fetch_fail why = FETCH_BUSY;
+	enum upstream_send s = fetch_send(p, f, &why);
+
+	if (s == UPSTREAM_FAILED) {
+		fetch_failed(f, why, p->now);
+	} else if (!fetch_keep(f, s == UPSTREAM_WAIT)) {
+		p->up->cancel(p->up_self, f);
+		fetch_failed(f, FETCH_BUSY, p->now);
+	}
+}
+
 bool
 fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,
     enum fetch_fail *why)
 {
-	enum upstream_send s = p->up->send(p->up_self, f, why, p->now);
+	enum upstream_send s = fetch_send(p, f, why);
 
 	if (s != UPSTREAM_FAILED && fetch_keep(f, s == UPSTREAM_WAIT)) {
 		fetch_under_way(p, f, deadline);
@@ -259,9 +280,8 @@ static enum verdict
 send_fetch(struct proxy *p, struct request *r, struct fetch *f)
 {
 	enum fetch_fail why = FETCH_BUSY;
-	enum upstream_send s = p->up->send(p->up_self, f, &why, p->now);
+	enum upstream_send s = fetch_send(p, f, &why);
 
-	f->asked = p->now;
 	if (s != UPSTREAM_FAILED)
 		return wait_for(p, r, f, s == UPSTREAM_WAIT);
 	fetch_free(p, f);

@@ -258,6 +258,13 @@ struct request *fetch_waiter(struct fetch *f);
  * filled in. */
 struct fetch *fetch_new(struct proxy *p, const struct route *route);
 
+/* Sends F's request as it is now. */
+enum upstream_send fetch_send(struct proxy *p, struct fetch *f,
+    enum fetch_fail *why);
+
+/* Likewise of F that has been sent before, and waits again; or has failed. */
+void fetch_resend(struct proxy *p, struct fetch *f);
+
 /* Sends F, which has ops and nobody else to wait for it; it has time until
  * DEADLINE. False when it is gone at once, for the reason *WHY. */
 bool fetch_start(struct proxy *p, struct fetch *f, uint64_t deadline,

@@ -8,7 +8,6 @@
 #include "proxy/observe.h"
 
 enum {
-	REGISTER = 0, DEREGISTER = 1,	/* RFC 7641 2 */
 	BUSY_MS = 1000,
 	OLD_MS = 60 * 1000,		/* OBS-65 */
 	ERROR_MAX_AGE = 5,
@@ -161,7 +160,7 @@ send_again(struct proxy *p, struct observation *o, uint32_t value,
 	struct span etag = SPAN_LIT("");
 
 	/* Of what we have, and nothing else (OBS-49). */
-	if (value == REGISTER && o->entry != NULL)
+	if (value == OBSERVE_REGISTER && o->entry != NULL)
 		etag = cache_etag(o->entry);
 	f->type = observation_type(f);
 	*why = FETCH_TOO_LARGE;
@@ -169,7 +168,7 @@ send_again(struct proxy *p, struct observation *o, uint32_t value,
 		return UPSTREAM_FAILED;
 	f->opts = writer_span(&w);
 	f->payload = o->payload;
-	f->registers = value == REGISTER;
+	f->registers = value == OBSERVE_REGISTER;
 	f->acked = false;
 	o->crossed = false;
 	return p->up->renew(p->up_self, f, why, p->now);
@@ -179,6 +178,13 @@ uint64_t
 observation_patience(const struct observation *o)
 {
 	return o->fetch->route.timeout_ms;
+}
+
+void
+observation_postpone(struct proxy *p, struct observation *o)
+{
+	o->state = OBSERVE_OPEN;
+	timer_start(p->timers, &o->timer, p->now + BUSY_MS);
 }
 
 /* The copy is not fresh any more, or about to be replaced. */
@@ -197,7 +203,7 @@ observation_renew(struct proxy *p, struct observation *o)
 		observation_lost(p, o, FETCH_TIMEOUT);
 		return;
 	}
-	if (send_again(p, o, REGISTER, &why) == UPSTREAM_SENT) {
+	if (send_again(p, o, OBSERVE_REGISTER, &why) == UPSTREAM_SENT) {
 		timer_start(p->timers, &o->timer,
 		    p->now + observation_patience(o) / 2);
 		return;
@@ -207,8 +213,7 @@ observation_renew(struct proxy *p, struct observation *o)
 		observation_lost(p, o, why);
 		return;
 	}
-	o->state = OBSERVE_OPEN;
-	timer_start(p->timers, &o->timer, p->now + BUSY_MS);
+	observation_postpone(p, o);
 }
 
 /* F is nobody's any more, and its origin is told so (RFC 7641 3.6). */
@@ -251,7 +256,7 @@ observation_dismiss(struct proxy *p, struct observation *o)
 	timer_stop(&o->linger);
 	share_end(p, f);
 	if (!o->pooled || f->watch == NULL || o->opts.n == 0 ||
-	    send_again(p, o, DEREGISTER, &why) != UPSTREAM_SENT) {
+	    send_again(p, o, OBSERVE_DEREGISTER, &why) != UPSTREAM_SENT) {
 		p->up->cancel(p->up_self, f);
 		f->obs = NULL;
 		o->fetch = NULL;
@@ -473,7 +478,7 @@ observation_lost(struct proxy *p, struct observation *o, enum fetch_fail why)
 	f->payload = o->payload;
 	f->registers = true;
 	f->up_port = 0;
-	s = p->up->send(p->up_self, f, &why, p->now);
+	s = fetch_send(p, f, &why);
 	if (s == UPSTREAM_FAILED)
 		observation_fail(p, o, why);
 	else

@@ -24,6 +24,9 @@ enum observe_state {
 	OBSERVE_OVER,		/* without a fetch */
 };
 
+/* Values of Observe in requests (RFC 7641 2). */
+enum { OBSERVE_REGISTER = 0, OBSERVE_DEREGISTER = 1 };
+
 enum { OBSERVE_OLD = 4 };
 
 /* A representation that some observers still fetch blocks of (OBS-65). */
@@ -101,6 +104,9 @@ bool observation_keep(struct observation *o, struct span sent);
 /* Asks O's origin once more (OBS-37). O may be over, or gone, on return; here
  * and below. */
 void observation_renew(struct proxy *p, struct observation *o);
+
+/* ... which cannot be done just now, but soon: O is as it was. */
+void observation_postpone(struct proxy *p, struct observation *o);
 
 /* O's origin does not know of us any more, for the reason WHY: it is asked anew
  * once (OBS-52). */

@@ -6,11 +6,6 @@
 #include "proxy/core.h"
 #include "proxy/observation.h"
 
-enum {
-	REGISTER = 0, DEREGISTER = 1,	/* RFC 7641 2 */
-	BUSY_MS = 1000,
-};
-
 /* ---- life ---- */
 
 bool
@@ -60,7 +55,7 @@ says(const struct request *r, uint32_t what)
 bool
 observe_wanted(const struct proxy *p, const struct request *r)
 {
-	return says(r, REGISTER) && r->route.observe && !r->alone &&
+	return says(r, OBSERVE_REGISTER) && r->route.observe && !r->alone &&
 	    !p->draining && p->conf->observe.max_observers > 0 &&
 	    (r->unwanted & COAP_NO_2XX) == 0 && !wants_later_block(&r->msg);
 }
@@ -70,7 +65,7 @@ observe_cancel(struct proxy *p, const struct request *r)
 {
 	struct observer *w;
 
-	if (!says(r, DEREGISTER))
+	if (!says(r, OBSERVE_DEREGISTER))
 		return;
 	w = r->front->observer(r);
 	if (w != NULL)
@@ -226,7 +221,7 @@ observe_ask(struct proxy *p, struct request *r, struct fetch *f,
 
 	if (r->observes)
 		drop_namesake(p, r, o);
-	else if (o != NULL && says(r, DEREGISTER))
+	else if (o != NULL && says(r, OBSERVE_DEREGISTER))
 		withdraw(r, other);
 	if (o == NULL) {
 		if (!r->observes)
@@ -316,8 +311,7 @@ observe_failed(struct fetch *f, enum fetch_fail why)
 		return false;
 	if (why == FETCH_BUSY && f->watch != NULL && p->now < o->give_up) {
 		/* Only not sent. */
-		o->state = OBSERVE_OPEN;
-		timer_start(p->timers, &o->timer, p->now + BUSY_MS);
+		observation_postpone(p, o);
 		return true;
 	}
 	observation_lost(p, o, why);

@@ -54,9 +54,8 @@ tell_failure(struct fetch *f, enum fetch_fail why, uint64_t now)
 {
 	const struct fetch_ops *ops = f->ops;
 	void *user = f->user;
-	struct proxy *p = f->proxy;
 
-	fetch_free(p, f);
+	fetch_free(f->proxy, f);
 	ops->failed(user, why, now);
 }
 
@@ -187,8 +186,6 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 {
 	struct writer w = writer_make(p->opts, sizeof(p->opts));
 	struct coap_msg m;
-	enum upstream_send s;
-	enum fetch_fail why;
 
 	if (!f->hop_added || f->silent || f->transfer != NULL ||
 	    !coap_method_idempotent(f->code) ||
@@ -198,13 +195,7 @@ repeat_without_addition(struct proxy *p, struct fetch *f, struct span sent)
 	f->hop_added = false;
 	f->opts = writer_span(&w);
 	f->payload = m.payload;
-	s = p->up->send(p->up_self, f, &why, p->now);
-	if (s == UPSTREAM_FAILED) {
-		fetch_failed(f, why, p->now);
-	} else if (!fetch_keep(f, s == UPSTREAM_WAIT)) {
-		p->up->cancel(p->up_self, f);
-		fetch_failed(f, FETCH_BUSY, p->now);
-	}
+	fetch_resend(p, f);
 	return true;
 }
 

@@ -105,8 +105,6 @@ send_with(struct proxy *p, struct fetch *f, const struct blocks *x,
     struct span payload)
 {
 	struct writer w = writer_make(p->opts, sizeof(p->opts));
-	enum fetch_fail why = FETCH_BUSY;
-	enum upstream_send s;
 
 	if (!write_request(&w, f->transfer->base, x)) {
 		fetch_failed(f, FETCH_TOO_LARGE, p->now);
@@ -114,14 +112,7 @@ send_with(struct proxy *p, struct fetch *f, const struct blocks *x,
 	}
 	f->opts = writer_span(&w);
 	f->payload = payload;
-	f->asked = p->now;
-	s = p->up->send(p->up_self, f, &why, p->now);
-	if (s == UPSTREAM_FAILED) {
-		fetch_failed(f, why, p->now);
-	} else if (!fetch_keep(f, s == UPSTREAM_WAIT)) {
-		p->up->cancel(p->up_self, f);
-		fetch_failed(f, FETCH_BUSY, p->now);
-	}
+	fetch_resend(p, f);
 }
 
 static void
