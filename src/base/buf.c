@@ -113,6 +113,7 @@ buf_get(struct buf_pool *p, size_t need)
 	p->used += footprint(class);
 	b->next = NULL;
 	b->refs = 1;
+	b->loose = 0;
 	b->len = 0;
 	return b;
 }
@@ -126,7 +127,7 @@ buf_pool_low(const struct buf_pool *p)
 struct buf *
 buf_ref(struct buf *b)
 {
-	assert(b->refs > 0 && b->refs < UINT32_MAX);
+	assert(b->refs > 0 && b->refs < INT32_MAX);
 	b->refs++;
 	return b;
 }

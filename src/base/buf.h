@@ -22,7 +22,10 @@ struct buf_pool;
 struct buf {
 	struct buf_pool *pool;
 	struct buf *next;	/* while free */
-	uint32_t refs;
+	uint32_t refs:31;
+	uint32_t loose:1;	/* in one turn, of what goes to one peer, it
+				 * may overtake others that are; set by whoever
+				 * writes */
 	uint16_t len;		/* octets in use, set by whoever writes */
 	uint16_t cap;
 	uint8_t data[];

@@ -260,6 +260,8 @@ dgram_prepare(struct dgram *d, const struct dgram_out *out, void *user,
 		pool_put(&d->exchange_pool, x);
 		return NULL;
 	}
+	/* Without effects (RFC 7252 5.1), so in whatever order. */
+	b->loose = coap_method_safe(out->code) && !out->observe;
 	x->user = user;
 	x->observe = out->observe;
 	x->lasting = false;

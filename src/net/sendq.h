@@ -4,6 +4,13 @@
  * Bounded; handed to the kernel in batches. What the kernel refuses costs that
  * datagram and no other (MSG-80); on a connected socket it is kept until its
  * owner has heard of it.
+ *
+ * To one peer, datagrams of equal length in a row, and a shorter one behind
+ * them, are handed over as one, a train, and the kernel cuts it up
+ * (UDP_SEGMENT): that is most of what sending costs. A train that is refused is
+ * sent once more in single datagrams, so nothing is lost by it. So that there
+ * are trains, loose datagrams (base/buf.h) between two others are sorted by
+ * length; all others leave in the order of sendq_put().
  */
 #ifndef NET_SENDQ_H
 #define NET_SENDQ_H
@@ -14,18 +21,25 @@
 enum { SENDQ_MAX = 1024, SENDQ_BATCH = 64 };
 
 struct sendq_item;
+struct sendq_ends;
 
 struct sendq {
 	/* Those in [head, tail) wait; those before REFUSED were refused. */
 	struct sendq_item *items;
+	struct sendq_ends *ends;	/* of each; NULL: the peer's */
 	size_t head, tail, cap, refused;
 	bool retried;			/* the first, after an error */
+	/* The peer has been heard since the last error; its owner says so. Who
+	 * is not there gets no trains: one error for each is worth more. */
+	bool heard;
+	uint16_t longest;	/* in a train; 0: the kernel makes none */
 };
 
 /* What one call of the kernel takes; shared by all queues, never initialised.
  */
 struct sendq_batch {
 	struct mmsghdr msgs[SENDQ_BATCH];
+	uint8_t count[SENDQ_BATCH];	/* of datagrams, in each message */
 	struct iovec iov[SENDQ_BATCH];
 	struct sockaddr_storage names[SENDQ_BATCH];
 	_Alignas(struct cmsghdr) uint8_t control[SENDQ_BATCH][SOCK_TX_CONTROL];
@@ -37,9 +51,9 @@ struct sendq_report {
 				 * earlier */
 };
 
-/* Queues B to go to TO from LOCAL (both may be NULL, see net.h) with a
+/* Queues B to go to TO from LOCAL (both NULL on a connected socket) with a
  * reference of its own. False when the queue is full or without memory. A queue
- * of zeros is empty. */
+ * of zeros is empty, and makes no trains. */
 bool sendq_put(struct sendq *q, const struct addr *to,
     const struct addr *local, struct buf *b);
 

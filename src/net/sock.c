@@ -16,6 +16,7 @@
 #include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <unistd.h>
 
 /* Bursts of requests come faster than a turn of the loop. */
@@ -148,6 +149,17 @@ want_errors(const struct sock *k)
 		(void)set_int(k->fd, IPPROTO_IP, IP_RECVERR, 1);
 }
 
+/* A kernel that does not know the option would ignore the control message and
+ * send one long datagram. */
+static bool
+makes_trains(const struct sock *k)
+{
+	int v;
+	socklen_t len = sizeof(v);
+
+	return getsockopt(k->fd, SOL_UDP, UDP_SEGMENT, &v, &len) == 0;
+}
+
 bool
 sock_connect(struct sock *k, const struct addr *peer)
 {
@@ -158,6 +170,7 @@ sock_connect(struct sock *k, const struct addr *peer)
 	    connect(k->fd, (const struct sockaddr *)&ss, len) == 0 &&
 	    read_local(k)) {
 		k->connected = true;
+		k->trains = makes_trains(k);
 		want_errors(k);
 		(void)set_int(k->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 		return true;
@@ -306,6 +319,13 @@ sock_write_source(const struct sock *k, const struct addr *local,
 	info6.ipi6_ifindex = local->scope;
 	return put_cmsg(control, IPPROTO_IPV6, IPV6_PKTINFO,
 	    span_make(&info6, sizeof(info6)));
+}
+
+size_t
+sock_write_train(uint16_t len, void *control)
+{
+	return put_cmsg(control, SOL_UDP, UDP_SEGMENT,
+	    span_make(&len, sizeof(len)));
 }
 
 /* Time Exceeded is not about the peer. An error of our own host has been told

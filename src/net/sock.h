@@ -18,6 +18,8 @@ enum {
 	    CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 	    CMSG_SPACE(sizeof(uint32_t)),
 	SOCK_TX_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+	SOCK_TRAIN_OCTETS = 65000,	/* at most, over IPv6 as well */
+	SOCK_TRAIN_COUNT = 64,		/* UDP_MAX_SEGMENTS of old kernels */
 	SOCK_QUOTED = 64,
 };
 
@@ -26,6 +28,7 @@ struct sock {
 	bool inet6;		/* AF_INET6: IPv4 goes as mapped addresses */
 	bool connected;
 	bool wildcard;		/* the source of a reply must be said */
+	bool trains;		/* connected, and sock_write_train() works */
 	struct addr local;	/* what it is bound to */
 };
 
@@ -61,6 +64,11 @@ void sock_read_control(const struct sock *k, struct msghdr *m,
  * (LOCAL cannot be a source, or K has only one). */
 size_t sock_write_source(const struct sock *k, const struct addr *local,
     void *control);
+
+/* Writes to CONTROL (likewise) the message that has the kernel cut what is sent
+ * with it into datagrams of LEN octets, the last of which may be shorter.
+ * Returns its length. */
+size_t sock_write_train(uint16_t len, void *control);
 
 /* Takes the oldest error off the queue of the connected K; false when there is
  * none. Time Exceeded and what is not the network's own answer have an err of 0

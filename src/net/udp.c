@@ -177,8 +177,10 @@ read_errors(struct net_sock *s, uint64_t now)
 {
 	struct sock_error e;
 
-	for (int i = 0; i < ERRORS_MAX && sock_take_error(&s->sock, &e); i++)
+	for (int i = 0; i < ERRORS_MAX && sock_take_error(&s->sock, &e); i++) {
+		s->queue.heard = false;
 		report(s, e.err, span_make(e.quoted, e.n), now);
+	}
 }
 
 /* Errors about one peer or one path; reading goes on (MSG-80). */
@@ -268,8 +270,10 @@ readable_cb(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	n = receive(s, now);
-	if (n > 0)
+	if (n > 0) {
 		adapt_batch(s, n);
+		s->queue.heard = true;
+	}
 	for (unsigned i = 0; u->seen != NULL && i < n; i++)
 		tell_received(s, &u->rx.msgs[i]);
 	for (unsigned i = 0; i < n && s->ops != NULL; i++)
@@ -444,6 +448,7 @@ add_sock(struct udp *u, struct sock *k, const struct net_sock_ops *ops,
 	s->ops = ops;
 	s->user = user;
 	s->batch = RX_START;
+	s->queue.longest = k->trains ? SOCK_TRAIN_OCTETS / 2 : 0;
 	timer_init(&s->pause, pause_fire);
 	list_init(&s->dirty);
 	list_init(&s->failed);

@@ -11,7 +11,9 @@
  * ops->error is called for each datagram the kernel refused and for each ICMP
  * error that quotes enough of one: when the socket is read, or after the flush
  * has sent everything it could, never from inside send() or close(). What an
- * error callback sends leaves in the next turn, which follows at once.
+ * error callback sends leaves in the next turn, which follows at once. Of
+ * datagrams that left as one (net/sendq.h) a peer on this host, which gets them
+ * as one, has only the first refused by ICMP.
  * Datagrams that came by broadcast or multicast are delivered, with that
  * address as TO.
  */

@@ -59,6 +59,7 @@ START_TEST(references)
 	buf_unref(b);
 	ck_assert_uint_eq(buf_pool_used(p), small_size);
 	ck_assert(span_eq(buf_span(b), SPAN_LIT("0123456789")));
+	b->loose = 1;
 	buf_unref(b);
 	ck_assert_uint_eq(buf_pool_used(p), 0);
 	/* The same one again, and as new. */
@@ -66,6 +67,7 @@ START_TEST(references)
 	ck_assert_ptr_eq(c, b);
 	ck_assert_uint_eq(c->len, 0);
 	ck_assert_uint_eq(c->refs, 1);
+	ck_assert_uint_eq(c->loose, 0);
 	buf_unref(c);
 	buf_unref(NULL);
 	buf_pool_free(p);

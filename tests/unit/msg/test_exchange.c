@@ -445,6 +445,35 @@ START_TEST(test_prepared)
 }
 END_TEST
 
+/* Who asks for nothing but a representation may be overtaken by others who do;
+ * what makes changes, or begins an observation, stays where it is. */
+START_TEST(test_loose)
+{
+	static const struct {
+		uint8_t code;
+		bool observe, loose;
+	} t[] = {
+		{ COAP_GET, false, true }, { COAP_FETCH, false, true },
+		{ COAP_GET, true, false }, { COAP_FETCH, true, false },
+		{ COAP_POST, false, false }, { COAP_PUT, false, false },
+		{ COAP_DELETE, false, false }, { COAP_PATCH, false, false },
+		{ COAP_IPATCH, false, false },
+	};
+	enum dgram_refusal why;
+	struct dgram_out o;
+	struct exchange *x;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		o = (struct dgram_out){ .type = COAP_CON, .code = t[i].code,
+			.observe = t[i].observe };
+		x = dgram_prepare(w.d, &o, NULL, &why);
+		ck_assert_ptr_nonnull(x);
+		ck_assert_uint_eq(x->sent.buf->loose, t[i].loose);
+		dgram_cancel(w.d, x);
+	}
+}
+END_TEST
+
 /* One that was never sent is freed with everything else. */
 START_TEST(test_prepared_left)
 {
@@ -567,6 +596,7 @@ exchange_suite(void)
 	tcase_add_test(tc, test_octets);
 	tcase_add_test(tc, test_prepared);
 	tcase_add_test(tc, test_prepared_left);
+	tcase_add_test(tc, test_loose);
 	tcase_add_test(tc, test_progress);
 	tcase_add_test(tc, test_stopped);
 	tcase_add_test(tc, test_free_in_flight);

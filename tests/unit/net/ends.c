@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,15 +23,78 @@ next_failure(const int list[4], int behind, unsigned *calls)
 	return i < 4 && list[i] != 0 ? list[i] : behind;
 }
 
+/* The number of datagrams the kernel is to make of H. */
+static size_t
+datagrams(const struct msghdr *h)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(h);
+	size_t octets = 0;
+	uint16_t len;
+
+	if (c == NULL || c->cmsg_level != SOL_UDP ||
+	    c->cmsg_type != UDP_SEGMENT)
+		return 1;
+	memcpy(&len, CMSG_DATA(c), sizeof(len));
+	for (size_t i = 0; i < h->msg_iovlen; i++)
+		octets += h->msg_iov[i].iov_len;
+	return (octets + len - 1) / len;
+}
+
+static void
+count_taken(const struct mmsghdr *m, int n)
+{
+	size_t count;
+
+	for (int i = 0; i < n; i++) {
+		count = datagrams(&m[i].msg_hdr);
+		rig.took.messages++;
+		rig.took.trains += count > 1;
+		if (count > rig.took.longest)
+			rig.took.longest = count;
+	}
+}
+
+/* A train that is to fail and is not the first stays where it is: the kernel
+ * sends what is in front of it. */
+static int
+failure_for(const struct mmsghdr *m, unsigned *n)
+{
+	unsigned i = 0;
+
+	if (datagrams(&m[0].msg_hdr) > 1 &&
+	    (i = rig.fail.trains) < 4 && rig.fail.train[i] != 0) {
+		rig.fail.trains++;
+		return rig.fail.train[i];
+	}
+	if (rig.fail.trains < 4 && rig.fail.train[rig.fail.trains] != 0)
+		for (i = 1; i < *n; i++)
+			if (datagrams(&m[i].msg_hdr) > 1)
+				*n = i;
+	return next_failure(rig.fail.send, rig.fail.every_send,
+	    &rig.fail.sends);
+}
+
 int
 sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
-	int err = next_failure(rig.fail.send, rig.fail.every_send,
-	    &rig.fail.sends);
+	int err = failure_for(m, &n), taken;
 
-	if (err == 0)
-		return (int)syscall(SYS_sendmmsg, fd, m, n, flags);
+	if (err == 0) {
+		taken = (int)syscall(SYS_sendmmsg, fd, m, n, flags);
+		count_taken(m, taken);
+		return taken;
+	}
 	errno = err;
+	return -1;
+}
+
+int
+getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (!rig.fail.old_kernel || level != SOL_UDP || name != UDP_SEGMENT)
+		return (int)syscall(SYS_getsockopt, fd, level, name, value,
+		    len);
+	errno = ENOPROTOOPT;
 	return -1;
 }
 
@@ -178,6 +242,7 @@ rig_setup(void)
 {
 	fixture_init(&rig.fx);
 	memset(&rig.fail, 0, sizeof(rig.fail));
+	memset(&rig.took, 0, sizeof(rig.took));
 	rig.udp = udp_new(rig.fx.loop);
 	ck_assert_ptr_nonnull(rig.udp);
 	rig.net = udp_net(rig.udp);
@@ -228,6 +293,25 @@ open_connected(struct end *e, const char *text, uint16_t port)
 
 	e->s = rig.net->ops->connect(rig.net, &a, &end_ops, e);
 	ck_assert_ptr_nonnull(e->s);
+}
+
+int
+fd_of(const struct end *e)
+{
+	struct sockaddr_storage ss;
+	struct addr want, a;
+	socklen_t len;
+
+	rig.net->ops->local(e->s, &want);
+	for (int fd = 3; fd < 100; fd++) {
+		len = sizeof(ss);
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		    addr_from_sockaddr(&a, (const struct sockaddr *)&ss) &&
+		    addr_eq(&a, &want))
+			return fd;
+	}
+	ck_abort_msg("no such socket");
+	return -1;
 }
 
 int

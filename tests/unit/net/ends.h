@@ -21,7 +21,17 @@ struct rig {
 		int send[4], recv[4];
 		int every_send;		/* those behind */
 		unsigned sends, recvs;
+		int train[4];		/* likewise, of calls with a train in
+					 * front; none counts as a send */
+		unsigned trains;
+		bool old_kernel;	/* has never heard of trains */
 	} fail;
+	/* What the kernel has taken. */
+	struct {
+		unsigned messages;
+		unsigned trains;	/* of these, more than a datagram */
+		size_t longest;		/* number of datagrams in one */
+	} took;
 };
 
 /* Check runs each test in a process of its own. */
@@ -69,6 +79,9 @@ struct addr ip(const char *text, uint16_t port);
  * when this host has no such address. */
 uint16_t open_bound(struct end *e, const char *text);
 void open_connected(struct end *e, const char *text, uint16_t port);
+
+/* The descriptor of E's socket. */
+int fd_of(const struct end *e);
 
 /* A plain socket of the test, connected to 127.0.0.1. */
 int raw_socket(uint16_t port);

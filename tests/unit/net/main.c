@@ -8,6 +8,7 @@ main(void)
 	static Suite *(*const suites[])(void) = {
 		loop_suite,
 		sock_suite,
+		sendq_suite,
 		udp_suite,
 		udp_errors_suite,
 		udp_icmp_suite,

@@ -6,6 +6,7 @@
 
 Suite *loop_suite(void);
 Suite *sock_suite(void);
+Suite *sendq_suite(void);
 Suite *udp_suite(void);
 Suite *udp_errors_suite(void);
 Suite *udp_icmp_suite(void);

@@ -32,26 +32,6 @@ comes_to_rest(const struct end *e)
 	ck_assert_uint_eq(e->errors, errors);
 }
 
-/* The descriptor of E's socket. */
-static int
-fd_of(const struct end *e)
-{
-	struct sockaddr_storage ss;
-	struct addr want, a;
-	socklen_t len;
-
-	rig.net->ops->local(e->s, &want);
-	for (int fd = 3; fd < 100; fd++) {
-		len = sizeof(ss);
-		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-		    addr_from_sockaddr(&a, (const struct sockaddr *)&ss) &&
-		    addr_eq(&a, &want))
-			return fd;
-	}
-	ck_abort_msg("no such socket");
-	return -1;
-}
-
 /* MSG-77: each error says which datagram it is about. */
 START_TEST(error_quotes_its_datagram)
 {
