@@ -39,6 +39,7 @@ src_libmsg_a_SOURCES = \
 	src/msg/datagram.c src/msg/datagram.h \
 	src/msg/exchange.c \
 	src/msg/leave.c \
+	src/msg/midset.c src/msg/midset.h \
 	src/msg/note.c \
 	src/msg/notify.c src/msg/notify.h \
 	src/msg/params.c src/msg/params.h \

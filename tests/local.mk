@@ -78,6 +78,7 @@ tests_unit_msg_unit_SOURCES = $(unit_runner) \
 	tests/unit/msg/test_datagram.c \
 	tests/unit/msg/test_exchange.c \
 	tests/unit/msg/test_lasting.c \
+	tests/unit/msg/test_midset.c \
 	tests/unit/msg/test_note.c \
 	tests/unit/msg/test_notify.c \
 	tests/unit/msg/test_params.c \

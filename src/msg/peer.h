@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "base/rand.h"
 #include "base/table.h"
+#include "msg/midset.h"
 
 /* Message IDs of one (local, remote) pair. 65536 of them, leased in groups: a
  * group is entered again only when everything sent from it is older than
@@ -67,6 +68,7 @@ struct peer {
 				 * back */
 	struct notes *notes;	/* its observers (msg/notify.h), or NULL */
 	struct mids mids;
+	struct midset seen;	/* of the messages received from it */
 	struct peer_stats stats;
 };
 
@@ -111,13 +113,12 @@ void peer_ref(struct peer *p);
 void peer_unref(struct peer *p);
 
 /* Hash of (peer, Message ID) for the tables of received and sent messages. The
- * peer's own hash is secret, so this one is too. */
+ * peer's own hash is secret, so this one is too. Message IDs are counted up:
+ * what comes next is beside what came last, in the cache. */
 static inline uint64_t
 peer_mid_hash(const struct peer *p, uint16_t mid)
 {
-	uint64_t h = (p->node.hash ^ mid) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return h ^ h >> 29;
+	return p->node.hash + mid;
 }
 
 #endif

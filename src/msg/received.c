@@ -52,8 +52,11 @@ struct received *
 received_find(const struct received_table *t, const struct peer *p,
     uint16_t mid)
 {
-	struct table_node *n = table_find(&t->table, peer_mid_hash(p, mid));
+	struct table_node *n;
 
+	if (!midset_has(&p->seen, mid))
+		return NULL;
+	n = table_find(&t->table, peer_mid_hash(p, mid));
 	for (; n != NULL; n = table_find_next(n)) {
 		struct received *r = CONTAINER_OF(n, struct received, node);
 
@@ -109,6 +112,7 @@ received_add(struct received_table *t, struct peer *p, uint16_t mid,
 	list_init(&r->link);
 	list_init(&r->timer.link);
 	peer_ref(p);
+	r->arc = (uint8_t)midset_add(&p->seen, mid);
 	table_insert(&t->table, &r->node, peer_mid_hash(p, mid));
 	return r;
 }
@@ -120,10 +124,18 @@ received_harmless(struct received_table *t, struct received *r)
 	r->idempotent = true;
 }
 
+/* Nothing finds R any more. */
+static void
+unlink_node(struct received_table *t, struct received *r)
+{
+	midset_remove(&r->peer->seen, r->mid, r->arc);
+	table_remove(&t->table, &r->node);
+}
+
 void
 received_orphan(struct received_table *t, struct received *r)
 {
-	table_remove(&t->table, &r->node);
+	unlink_node(t, r);
 	list_add_tail(&t->orphans, &r->link);
 	timer_stop(&r->timer);
 	r->state = RECEIVED_ACKED;
@@ -158,7 +170,7 @@ received_drop(struct received_table *t, struct received *r)
 	timer_stop(&r->timer);
 	list_del(&r->link);
 	if (!r->orphan)
-		table_remove(&t->table, &r->node);
+		unlink_node(t, r);
 	if (r->buf != NULL) {
 		t->answer_octets -= r->buf->cap;
 		buf_unref(r->buf);

@@ -39,6 +39,7 @@ struct received {
 	uint8_t type;		/* COAP_CON or COAP_NON */
 	uint8_t state;		/* enum received_state */
 	uint8_t answer;		/* enum received_answer */
+	uint8_t arc;		/* of the peer's midset */
 	bool once;		/* dgram_once() */
 	bool idempotent;
 	bool orphan;		/* OPEN or ACKED, and replaced in the table by

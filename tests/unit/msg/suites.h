@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *params_suite(void);
+Suite *midset_suite(void);
 Suite *peer_suite(void);
 Suite *received_suite(void);
 Suite *sent_suite(void);
