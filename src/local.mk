@@ -6,6 +6,7 @@ src_libbase_a_SOURCES = \
 	src/base/arena.c src/base/arena.h \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
+	src/base/hash.c src/base/hash.h \
 	src/base/journal.c src/base/journal.h \
 	src/base/histo.h \
 	src/base/list.h \

@@ -2,11 +2,11 @@
  * table: intrusive hash table.
  *
  * Elements embed a struct table_node; the table keeps the full 64-bit hash,
- * computed by the caller with siphash() over the key, so that a key is hashed
- * once however many tables it is looked up in. Growth is incremental: each
- * insertion and removal moves a few buckets, so no single request pays for a
- * table that doubles. Growth that finds no memory is put off; chains get
- * longer, nothing fails.
+ * computed by the caller under a secret key (base/hash.h, base/siphash.h), so
+ * that a key is hashed once however many tables it is looked up in. Growth is
+ * incremental: each insertion and removal moves a few buckets, so no single
+ * request pays for a table that doubles. Growth that finds no memory is put
+ * off; chains get longer, nothing fails.
  *
  * Looking up:
  *	for (n = table_find(t, h); n != NULL; n = table_find_next(n))

@@ -32,7 +32,7 @@ struct dgram {
 	struct timers *timers;
 	struct buf_pool *bufs;
 	struct rand *rnd;
-	struct siphash_key digest_key;
+	struct hash_key digest_key;
 	struct peers peers;
 	struct received_table received;
 	struct timer expiry;	/* of the oldest received message */

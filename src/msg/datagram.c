@@ -47,7 +47,7 @@ dgram_new(const struct dgram_ops *ops, void *user,
 	d->timers = timers;
 	d->bufs = bufs;
 	d->rnd = rnd;
-	d->digest_key = rand_key(rnd);
+	hash_key_init(&d->digest_key, rnd);
 	timer_init(&d->expiry, expiry_fire);
 	pool_init(&d->sent_pool, sizeof(struct sent), max);
 	pool_init(&d->exchange_pool, sizeof(struct exchange), max);
@@ -277,7 +277,7 @@ input_begin(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		reject(d, p, m);
 		return;
 	}
-	digest = siphash(&d->digest_key, datagram);
+	digest = hash_span(&d->digest_key, datagram);
 	r = seen(d, p, m, digest);
 	if (r != NULL)
 		duplicate(d, r, now);

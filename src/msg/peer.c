@@ -53,7 +53,8 @@ peer_init(struct peer *p, const struct addr *remote, const struct addr *local,
 bool
 peers_init(struct peers *ps, size_t max, struct rand *rnd)
 {
-	*ps = (struct peers){ .rnd = rnd, .key = rand_key(rnd) };
+	*ps = (struct peers){ .rnd = rnd };
+	hash_key_init(&ps->key, rnd);
 	list_init(&ps->idle);
 	pool_init(&ps->pool, sizeof(struct peer), max);
 	return table_init(&ps->table, 256);
@@ -108,7 +109,7 @@ struct peer *
 peers_get(struct peers *ps, const struct addr *remote,
     const struct addr *local, void *io)
 {
-	uint64_t hash = siphash(&ps->key, addr_span(remote)) ^ scatter(local);
+	uint64_t hash = hash_addr(&ps->key, remote) ^ scatter(local);
 	struct table_node *n;
 	struct peer *p;
 

@@ -11,6 +11,7 @@
 #define MSG_PEER_H
 
 #include "base/addr.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/rand.h"
@@ -80,7 +81,7 @@ struct peers {
 	struct table table;
 	struct list idle;	/* longest idle first */
 	struct pool pool;
-	struct siphash_key key;
+	struct hash_key key;
 	struct rand *rnd;
 	uint64_t evicted;
 };

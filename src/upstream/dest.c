@@ -11,7 +11,8 @@ enum { CLOSED_MS = 1000 };	/* between looks for a free Message ID */
 bool
 dests_init(struct dests *ds, const struct dests_conf *conf)
 {
-	*ds = (struct dests){ .conf = *conf, .key = rand_key(conf->rnd) };
+	*ds = (struct dests){ .conf = *conf };
+	hash_key_init(&ds->key, conf->rnd);
 	list_init(&ds->lru);
 	list_init(&ds->crowded);
 	if (!flows_init(&ds->flows, conf->flow, conf->max_waiting, conf->rnd))
@@ -182,14 +183,14 @@ find(const struct dests *ds, const struct addr *a, uint64_t hash)
 const struct dest *
 dest_find(const struct dests *ds, const struct addr *a)
 {
-	return find(ds, a, siphash(&ds->key, addr_span(a)));
+	return find(ds, a, hash_addr(&ds->key, a));
 }
 
 struct dest *
 dest_get(struct dests *ds, const struct addr *a, bool guest, uint64_t now)
 {
 	size_t max = guest ? ds->conf.max - ds->conf.max / 4 : ds->conf.max;
-	uint64_t hash = siphash(&ds->key, addr_span(a));
+	uint64_t hash = hash_addr(&ds->key, a);
 	struct dest *d = find(ds, a, hash);
 
 	if (d == NULL)

@@ -11,6 +11,7 @@
 #ifndef UPSTREAM_DEST_H
 #define UPSTREAM_DEST_H
 
+#include "base/hash.h"
 #include "base/table.h"
 #include "base/timer.h"
 #include "msg/peer.h"
@@ -64,7 +65,7 @@ struct dests {
 	struct table table;
 	struct list lru;	/* longest unused first */
 	struct list crowded;
-	struct siphash_key key;
+	struct hash_key key;
 	struct dests_conf conf;
 	struct flows flows;
 	size_t count;

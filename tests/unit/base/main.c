@@ -7,6 +7,7 @@ static Suite *(*const suites[])(void) = {
 	arena_suite,
 	buf_suite,
 	clock_suite,
+	hash_suite,
 	journal_suite,
 	histo_suite,
 	list_suite,
