@@ -35,6 +35,7 @@ struct dgram {
 	struct hash_key digest_key;
 	struct peers peers;
 	struct received_table received;
+	struct timer acks;	/* the next empty ACK may be due */
 	struct timer expiry;	/* of the oldest received message */
 	struct table sent;	/* struct sent by (peer, mid) */
 	struct table tokens;	/* struct exchange by token */
@@ -107,7 +108,10 @@ struct exchange *dgram_exchange(const struct dgram *d, const struct peer *p,
 bool dgram_exchange_end(struct dgram *d, struct exchange *x,
     const struct coap_msg *m, uint64_t now);
 
-/* The empty ACK of a struct received is due. */
+/* R, just received, is a CON: its empty ACK will be due. */
+void dgram_ack_later(struct dgram *d, struct received *r, uint64_t now);
+
+/* Empty ACKs may be due. */
 void dgram_ack_fire(struct timer *t, uint64_t now);
 
 /* R has its answer, or never will. */

@@ -48,6 +48,7 @@ dgram_new(const struct dgram_ops *ops, void *user,
 	d->bufs = bufs;
 	d->rnd = rnd;
 	hash_key_init(&d->digest_key, rnd);
+	timer_init(&d->acks, dgram_ack_fire);
 	timer_init(&d->expiry, expiry_fire);
 	pool_init(&d->sent_pool, sizeof(struct sent), max);
 	pool_init(&d->exchange_pool, sizeof(struct exchange), max);
@@ -128,19 +129,23 @@ age_answer(struct dgram *d, struct received *r, uint64_t now)
 {
 	/* When it was answered is known to the second; at once it has not grown
 	 * older, so the latest of them counts. */
-	uint64_t expires = r->expires * UINT64_C(1000) + 999;
+	uint64_t expires = r->due * UINT64_C(1000) + 999;
 	uint64_t first = expires - d->params->exchange_lifetime;
+	uint32_t aged = r->aged, elapsed;
 
-	if (now > first)
-		dgram_age(r->buf, (uint32_t)((now - first + 999) / 1000),
-		    &r->aged);
+	if (now <= first)
+		return;
+	elapsed = (uint32_t)((now - first + 999) / 1000);
+	dgram_age(r->buf, elapsed < UINT16_MAX ? elapsed : UINT16_MAX, &aged);
+	r->aged = (uint16_t)aged;
 }
 
 /* Tells a copy what the first one was told (MSG-61, MSG-62, MSG-63). */
 static void
 duplicate(struct dgram *d, struct received *r, uint64_t now)
 {
-	r->copies++;
+	if (r->copies < UINT8_MAX)
+		r->copies++;
 	r->peer->stats.duplicates++;
 	d->received.stats.duplicates++;
 	if (r->type != COAP_CON)
@@ -157,10 +162,8 @@ duplicate(struct dgram *d, struct received *r, uint64_t now)
 		dgram_transmit_empty(d, r->peer, COAP_RST, r->mid);
 		return;
 	}
-	if (r->state == RECEIVED_OPEN) {
-		r->state = RECEIVED_ACKED;
-		timer_stop(&r->timer);
-	}
+	if (r->state == RECEIVED_OPEN)
+		received_acked(r);
 	dgram_transmit_empty(d, r->peer, COAP_ACK, r->mid);
 }
 
@@ -169,7 +172,7 @@ duplicate(struct dgram *d, struct received *r, uint64_t now)
  * address (MSG-91). */
 static struct received *
 seen(struct dgram *d, struct peer *p, const struct coap_msg *m,
-    uint64_t digest)
+    uint32_t digest)
 {
 	struct received *r = received_find(&d->received, p, m->mid);
 
@@ -184,7 +187,7 @@ seen(struct dgram *d, struct peer *p, const struct coap_msg *m,
 
 static struct received *
 remember(struct dgram *d, struct peer *p, const struct coap_msg *m,
-    uint64_t digest)
+    uint32_t digest)
 {
 	struct received *r = received_add(&d->received, p, m->mid,
 	    coap_code_kind(m->code) != COAP_KIND_REQUEST ||
@@ -192,16 +195,14 @@ remember(struct dgram *d, struct peer *p, const struct coap_msg *m,
 
 	if (r == NULL)
 		return NULL;
-	r->dgram = d;
 	r->digest = digest;
-	r->type = m->type;
-	timer_init(&r->timer, dgram_ack_fire);
+	r->type = m->type & 1u;
 	return r;
 }
 
 static void
 input_request(struct dgram *d, struct peer *p, const struct coap_msg *m,
-    uint64_t digest, uint64_t now)
+    uint32_t digest, uint64_t now)
 {
 	struct received *r;
 
@@ -216,8 +217,7 @@ input_request(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		return;
 	}
 	if (m->type == COAP_CON)
-		timer_start(d->timers, &r->timer,
-		    now + d->params->empty_ack_delay);
+		dgram_ack_later(d, r, now);
 	d->ops->request(d->user, r, m, now);
 }
 
@@ -237,7 +237,7 @@ unexpected(struct dgram *d, struct peer *p, const struct coap_msg *m)
 /* A response in a CON or NON of its own. */
 static void
 input_separate(struct dgram *d, struct peer *p, const struct coap_msg *m,
-    uint64_t digest, uint64_t now)
+    uint32_t digest, uint64_t now)
 {
 	struct exchange *x = dgram_exchange(d, p, m->token);
 	enum received_answer answer = ANSWER_NONE;
@@ -269,7 +269,7 @@ input_begin(struct dgram *d, struct peer *p, const struct coap_msg *m,
 {
 	enum coap_kind kind = coap_code_kind(m->code);
 	struct received *r;
-	uint64_t digest;
+	uint32_t digest;
 
 	if (kind == COAP_KIND_EMPTY || kind == COAP_KIND_RESERVED) {
 		if (m->type == COAP_CON && kind == COAP_KIND_EMPTY)
@@ -277,7 +277,7 @@ input_begin(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		reject(d, p, m);
 		return;
 	}
-	digest = hash_span(&d->digest_key, datagram);
+	digest = (uint32_t)hash_span(&d->digest_key, datagram);
 	r = seen(d, p, m, digest);
 	if (r != NULL)
 		duplicate(d, r, now);
@@ -460,6 +460,7 @@ dgram_free(struct dgram *d)
 {
 	if (d == NULL)
 		return;
+	timer_stop(&d->acks);
 	timer_stop(&d->expiry);
 	dgram_notes_fini(d);
 	table_each(&d->sent, free_sent_node, d);

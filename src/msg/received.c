@@ -1,10 +1,10 @@
 /*
  * received: the duplicate table.
  *
- * Records being worked on are in the hash table only; answered ones are also
- * on one of two lists in the order they expire, which is the order they were
- * answered in, since the lifetime is one constant. So one timer serves all,
- * and making room takes the head of a list.
+ * Those waiting for their empty ACK are on one list, answered ones on one of
+ * two in the order they expire, which is the order they were answered in, since
+ * delay and lifetime are constants. So one timer serves all of a kind, and
+ * making room takes the head of a list.
  */
 #include "msg/received.h"
 
@@ -16,6 +16,7 @@ bool
 received_init(struct received_table *t, size_t max)
 {
 	*t = (struct received_table){ .answer_max = max * ANSWER_BUDGET };
+	list_init(&t->open);
 	list_init(&t->idempotent);
 	list_init(&t->others);
 	list_init(&t->orphans);
@@ -110,11 +111,42 @@ received_add(struct received_table *t, struct peer *p, uint16_t mid,
 	};
 	t->lasting += !idempotent;
 	list_init(&r->link);
-	list_init(&r->timer.link);
 	peer_ref(p);
-	r->arc = (uint8_t)midset_add(&p->seen, mid);
+	r->arc = midset_add(&p->seen, mid) & 1;
 	table_insert(&t->table, &r->node, peer_mid_hash(p, mid));
 	return r;
+}
+
+void
+received_ack_at(struct received_table *t, struct received *r, uint64_t when)
+{
+	r->due = (uint32_t)when;
+	list_add_tail(&t->open, &r->link);
+}
+
+struct received *
+received_ack_due(struct received_table *t, uint64_t now, uint64_t *next)
+{
+	struct received *r = oldest(&t->open);
+	int32_t left;
+
+	*next = TIMER_NEVER;
+	if (r == NULL)
+		return NULL;
+	left = (int32_t)(r->due - (uint32_t)now);
+	if (left <= 0) {
+		received_acked(r);
+		return r;
+	}
+	*next = now + (uint32_t)left;
+	return NULL;
+}
+
+void
+received_acked(struct received *r)
+{
+	list_del(&r->link);
+	r->state = RECEIVED_ACKED;
 }
 
 void
@@ -136,10 +168,9 @@ void
 received_orphan(struct received_table *t, struct received *r)
 {
 	unlink_node(t, r);
+	list_del(&r->link);
 	list_add_tail(&t->orphans, &r->link);
-	timer_stop(&r->timer);
-	r->state = RECEIVED_ACKED;
-	r->orphan = true;
+	r->state = RECEIVED_ORPHAN;
 }
 
 void
@@ -147,14 +178,14 @@ received_done(struct received_table *t, struct received *r,
     enum received_answer answer, struct buf *b, uint64_t now,
     uint64_t lifetime)
 {
-	timer_stop(&r->timer);
-	if (r->orphan) {
+	if (r->state == RECEIVED_ORPHAN) {
 		received_drop(t, r);
 		return;
 	}
 	r->state = RECEIVED_REPLIED;
-	r->answer = (uint8_t)answer;
-	r->expires = (uint32_t)((now + lifetime + 999) / 1000);
+	r->answer = answer & 3;
+	r->due = (uint32_t)((now + lifetime + 999) / 1000);
+	list_del(&r->link);
 	list_add_tail(r->idempotent ? &t->idempotent : &t->others, &r->link);
 	if (answer != ANSWER_BUF)
 		return;
@@ -167,9 +198,8 @@ received_done(struct received_table *t, struct received *r,
 void
 received_drop(struct received_table *t, struct received *r)
 {
-	timer_stop(&r->timer);
 	list_del(&r->link);
-	if (!r->orphan)
+	if (r->state != RECEIVED_ORPHAN)
 		unlink_node(t, r);
 	if (r->buf != NULL) {
 		t->answer_octets -= r->buf->cap;
@@ -185,7 +215,7 @@ expire_list(struct received_table *t, struct list *l, uint64_t now)
 {
 	struct received *r;
 
-	while ((r = oldest(l)) != NULL && r->expires * UINT64_C(1000) <= now)
+	while ((r = oldest(l)) != NULL && r->due * UINT64_C(1000) <= now)
 		received_drop(t, r);
 }
 
@@ -208,8 +238,8 @@ received_next(const struct received_table *t)
 		if (list_empty(heads[i]))
 			continue;
 		r = CONTAINER_OF(heads[i]->next, struct received, link);
-		if (r->expires * UINT64_C(1000) < next)
-			next = r->expires * UINT64_C(1000);
+		if (r->due * UINT64_C(1000) < next)
+			next = r->due * UINT64_C(1000);
 	}
 	return next;
 }

@@ -7,6 +7,10 @@
  * then it waits, with what a duplicate is to be told again, in the order of
  * expiry. The table is bounded: records of idempotent requests give way, those
  * of others never do before their time (MSG-65, MSG-66).
+ *
+ * There is one for every message of the last EXCHANGE_LIFETIME, so it is one
+ * line of cache and has no timer: a record is in at most one list at a time,
+ * each of which is in the order in which something is due.
  */
 #ifndef MSG_RECEIVED_H
 #define MSG_RECEIVED_H
@@ -16,7 +20,13 @@
 #include "msg/params.h"
 #include "msg/peer.h"
 
-enum received_state { RECEIVED_OPEN, RECEIVED_ACKED, RECEIVED_REPLIED };
+enum received_state {
+	RECEIVED_OPEN,
+	RECEIVED_ACKED,
+	RECEIVED_ORPHAN,	/* ACKED, and replaced in the table by another
+				 * message with its ID (MSG-91) */
+	RECEIVED_REPLIED,
+};
 
 /* What a duplicate gets. */
 enum received_answer {
@@ -28,24 +38,21 @@ enum received_answer {
 
 struct received {
 	struct table_node node;
-	struct list link;	/* REPLIED: in order of expiry; or an orphan */
-	struct timer timer;	/* OPEN: the empty ACK is due */
+	struct list link;	/* see struct received_table */
 	struct peer *peer;
 	struct buf *buf;
-	struct dgram *dgram;
-	uint64_t digest;	/* keyed hash of the datagram (MSG-91) */
-	uint32_t expires;	/* seconds */
+	uint32_t digest;	/* keyed hash of the datagram (MSG-91) */
+	uint32_t due;		/* OPEN, a CON: when the empty ACK is, ms, cut;
+				 * REPLIED: when it expires, seconds */
 	uint16_t mid;
-	uint8_t type;		/* COAP_CON or COAP_NON */
-	uint8_t state;		/* enum received_state */
-	uint8_t answer;		/* enum received_answer */
-	uint8_t arc;		/* of the peer's midset */
-	bool once;		/* dgram_once() */
-	bool idempotent;
-	bool orphan;		/* OPEN or ACKED, and replaced in the table by
-				 * another message with its ID (MSG-91) */
-	uint32_t copies;	/* how often it arrived */
-	uint32_t aged;		/* seconds taken off the Max-Age in buf */
+	uint16_t aged;		/* seconds taken off the Max-Age in buf */
+	uint8_t copies;		/* how often it arrived; stops at 255 */
+	uint8_t type : 1;	/* COAP_CON or COAP_NON */
+	uint8_t state : 2;	/* enum received_state */
+	uint8_t answer : 2;	/* enum received_answer */
+	uint8_t arc : 1;	/* of the peer's midset */
+	uint8_t once : 1;	/* dgram_once() */
+	uint8_t idempotent : 1;
 };
 
 struct received_stats {
@@ -56,6 +63,7 @@ struct received_stats {
 
 struct received_table {
 	struct table table;
+	struct list open;	/* CONs that have not got their empty ACK */
 	struct list idempotent, others;	/* REPLIED, by expiry */
 	struct list orphans;
 	struct pool pool;
@@ -81,6 +89,20 @@ struct received *received_find(const struct received_table *t,
  * fills digest and type. */
 struct received *received_add(struct received_table *t, struct peer *p,
     uint16_t mid, bool idempotent);
+
+/* R, a CON that has just come, is to get its empty ACK at WHEN, if it is still
+ * OPEN then. After WHENs have been further ahead it may become as late as the
+ * last of those. */
+void received_ack_at(struct received_table *t, struct received *r,
+    uint64_t when);
+
+/* A record whose empty ACK is due: it is ACKED from now on. NULL: none, *NEXT
+ * is when to ask again, or TIMER_NEVER. */
+struct received *received_ack_due(struct received_table *t, uint64_t now,
+    uint64_t *next);
+
+/* R, OPEN, has got its empty ACK for another reason. */
+void received_acked(struct received *r);
 
 /* R turned out to have no effect anywhere: it counts as idempotent from now
  * on. Not once it is REPLIED. */

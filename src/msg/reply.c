@@ -5,13 +5,26 @@
 #include "msg/core.h"
 
 void
+dgram_ack_later(struct dgram *d, struct received *r, uint64_t now)
+{
+	uint64_t when = now + d->params->empty_ack_delay;
+
+	received_ack_at(&d->received, r, when);
+	/* One that runs is earlier, and looks further then. */
+	if (!timer_running(&d->acks))
+		timer_start(d->timers, &d->acks, when);
+}
+
+void
 dgram_ack_fire(struct timer *t, uint64_t now)
 {
-	struct received *r = CONTAINER_OF(t, struct received, timer);
+	struct dgram *d = CONTAINER_OF(t, struct dgram, acks);
+	struct received *r;
+	uint64_t next;
 
-	(void)now;
-	r->state = RECEIVED_ACKED;
-	dgram_transmit_empty(r->dgram, r->peer, COAP_ACK, r->mid);
+	while ((r = received_ack_due(&d->received, now, &next)) != NULL)
+		dgram_transmit_empty(d, r->peer, COAP_ACK, r->mid);
+	timer_start(d->timers, t, next);
 }
 
 void

@@ -33,6 +33,15 @@ struct server {
 	struct server_stats stats;
 };
 
+/* The message layer that R has come by. */
+static struct dgram *
+dgram_of(const struct received *r)
+{
+	const struct listener *l = r->peer->io;
+
+	return l->server->dgram;
+}
+
 /* What nobody but us has seen has no effect to protect. */
 static void
 note_harmless(const struct request *req)
@@ -40,7 +49,7 @@ note_harmless(const struct request *req)
 	struct received *r = req->front_ctx;
 
 	if (req->fetch == NULL)
-		dgram_harmless(r->dgram, r);
+		dgram_harmless(dgram_of(r), r);
 }
 
 static void
@@ -55,7 +64,7 @@ front_reply(struct request *req, const struct reply *reply, uint64_t now)
 	};
 
 	note_harmless(req);
-	dgram_reply(r->dgram, r, &out, req->msg.token, now);
+	dgram_reply(dgram_of(r), r, &out, req->msg.token, now);
 }
 
 static void
@@ -64,7 +73,7 @@ front_suppress(struct request *req, uint64_t now)
 	struct received *r = req->front_ctx;
 
 	note_harmless(req);
-	dgram_suppress(r->dgram, r, now);
+	dgram_suppress(dgram_of(r), r, now);
 }
 
 static void
@@ -73,7 +82,7 @@ front_drop(struct request *req, uint64_t now)
 	struct received *r = req->front_ctx;
 
 	(void)now;
-	dgram_forget(r->dgram, r);
+	dgram_forget(dgram_of(r), r);
 }
 
 static void

@@ -90,6 +90,58 @@ START_TEST(expiry)
 }
 END_TEST
 
+/* MSG-41: empty ACKs are due in the order in which the CONs came, but not for
+ * what has been answered, told, replaced or forgotten meanwhile. Also around
+ * the time when 32 bits of milliseconds are not enough. */
+START_TEST(acks)
+{
+	static const uint64_t from[] = { NOW, UINT32_MAX - 200,
+		5 * (uint64_t)UINT32_MAX - 500 };
+	struct received *r[4];
+	uint64_t now, next;
+
+	for (size_t i = 0; i < UNIT_COUNT(from); i++) {
+		now = from[i];
+		ck_assert_ptr_null(received_ack_due(&table, now, &next));
+		ck_assert_uint_eq(next, TIMER_NEVER);
+		for (uint16_t j = 0; j < 4; j++) {
+			r[j] = add(j, true);
+			received_ack_at(&table, r[j], now + 500 + 100 * j);
+		}
+		ck_assert_ptr_null(received_ack_due(&table, now, &next));
+		ck_assert_uint_eq(next, now + 500);
+		done(r[0], now);
+		ck_assert_ptr_null(received_ack_due(&table, now + 500, &next));
+		ck_assert_uint_eq(next, now + 600);
+		received_acked(r[2]);
+		ck_assert_ptr_eq(received_ack_due(&table, now + 650, &next),
+		    r[1]);
+		ck_assert_int_eq(r[1]->state, RECEIVED_ACKED);
+		ck_assert_ptr_null(received_ack_due(&table, now + 650, &next));
+		ck_assert_uint_eq(next, now + 800);
+		if (i == 0)
+			received_orphan(&table, r[3]);
+		ck_assert_ptr_eq(received_ack_due(&table, now + 9000, &next),
+		    i == 0 ? NULL : r[3]);
+		for (unsigned j = 0; j < 4; j++)
+			received_drop(&table, r[j]);
+	}
+}
+END_TEST
+
+/* There is a record for every message of the last 247 s: 96 octets of memory
+ * each, its share of the buckets included, of which there are two for each
+ * record when the table has just grown. What is kept to be sent again comes on
+ * top. */
+START_TEST(size)
+{
+	ck_assert_uint_le(table.pool.size + 2 * sizeof(struct table_node *),
+	    96);
+	/* One line of cache. */
+	ck_assert_uint_le(table.pool.size, 64);
+}
+END_TEST
+
 /* MSG-65: room is made by forgetting the oldest answered idempotent one. */
 START_TEST(eviction)
 {
@@ -181,7 +233,7 @@ START_TEST(orphan)
 	next = add(1, false);
 	ck_assert_ptr_eq(received_find(&table, peer, 1), next);
 	/* No ACK with its ID any more. */
-	ck_assert_int_eq(r->state, RECEIVED_ACKED);
+	ck_assert_int_eq(r->state, RECEIVED_ORPHAN);
 	done(r, NOW);
 	ck_assert_uint_eq(table.table.count, 1);
 	ck_assert_uint_eq(table.pool.used, 1);
@@ -198,6 +250,8 @@ received_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, key);
 	tcase_add_test(tc, expiry);
+	tcase_add_test(tc, acks);
+	tcase_add_test(tc, size);
 	tcase_add_test(tc, eviction);
 	tcase_add_test(tc, refusal);
 	tcase_add_test(tc, budget);
