@@ -1,47 +1,46 @@
 /*
  * key: the canonical octets of a request.
  *
- *	scheme, port, host, {number, length, value} of each option of the
- *	target, 0;
- *	method, length of the payload that counts, {number, length, value} of
- *	each other option that counts, that payload
+ *	scheme, port, host, options of the target, 0xff;
+ *	method, length of the payload that counts,
+ *	every other option that counts, 0xff, that payload
  *
- * Everything of variable length is preceded by its length, the payload's stands
- * before the options, and no option of the target has the number 0, so no two
- * different requests have the same octets. Values as they came, without a
- * reading of numbers: a miss too many is cheaper than a wrong hit.
+ * Options are encoded as in a message, which says their numbers and lengths in
+ * one way only, and 0xff begins none. Everything else of variable length is
+ * preceded by its length. So no two different requests have the same octets.
+ * Values as they came, without a reading of numbers: a miss too many is cheaper
+ * than a wrong hit.
  *
  * The first line is what the URI's hash is made of. It keys the hash of the
  * rest, so that every octet is hashed once.
  */
 #include "coap/key.h"
 
-enum { HOST_NAME = 0, HOST_ADDR = 1 };
+enum { HOST_NAME = 0, HOST_IP4 = 4, HOST_IP6 = 6 };
 
-enum { TARGET_MAX = 8192 };	/* octets of options */
+enum { END = 0xff };		/* of options */
 
 enum part { PART_NONE, PART_TARGET, PART_REST };
 
-/* The row whose duty decides about the option at IT; NULL for those nobody
- * here can read. The proxy passes safe ones on, so all of these may change the
- * answer (CAC-03). Unsafe ones only get past it where it knows their number:
- * a Max-Age it is told to overlook, say. */
+/* The row whose duty decides about the option NUMBER, which DEF is for if
+ * recognised; NULL for those nobody here can read. The proxy passes safe ones
+ * on, so all of these may change the answer (CAC-03). Unsafe ones only get past
+ * it where it knows their number: a Max-Age it is told to overlook, say. */
 static const struct coap_opt_def *
-deciding_row(const struct coap_opt_iter *it)
+deciding_row(uint16_t number, const struct coap_opt_def *def)
 {
-	if (it->def == NULL && coap_opt_unsafe(it->number))
-		return coap_opt(it->number);
-	return it->def;
+	if (def == NULL && coap_opt_unsafe(number))
+		return coap_opt(number);
+	return def;
 }
 
 /* RFC 7252 5.4.2, 5.6; CAC-04. */
 static enum part
-part_of(const struct coap_opt_iter *it)
+part_of(uint16_t number, const struct coap_opt_def *def)
 {
-	const struct coap_opt_def *def = deciding_row(it);
-
-	if (coap_opt_nocachekey(it->number))
+	if (coap_opt_nocachekey(number))
 		return PART_NONE;
+	def = deciding_row(number, def);
 	if (def == NULL)
 		return PART_REST;
 	switch (def->duty) {
@@ -58,7 +57,7 @@ part_of(const struct coap_opt_iter *it)
 	return PART_NONE;
 }
 
-/* An address counts by its octets, which tell its family and its zone. */
+/* An address counts by its octets and its zone. */
 static void
 put_authority(struct writer *w, const struct coap_authority *at)
 {
@@ -70,41 +69,117 @@ put_authority(struct writer *w, const struct coap_authority *at)
 		writer_u8(w, HOST_NAME);
 		writer_u8(w, (uint8_t)host->text.n);
 		writer_span_put(w, host->text);
-		return;
+	} else if (host->addr.family == 4) {
+		writer_u8(w, HOST_IP4);
+		writer_put(w, host->addr.ip, 4);
+	} else {
+		writer_u8(w, HOST_IP6);
+		writer_put(w, host->addr.ip, 16);
+		writer_u32(w, host->addr.scope);
 	}
-	writer_u8(w, HOST_ADDR);
-	writer_span_put(w, addr_span(&host->addr));
 }
 
 static void
-put_option(struct writer *w, uint16_t number, struct span value)
+put_option(struct coap_optw *o, uint16_t number, struct span value)
 {
-	writer_u16(w, number);
-	writer_u32(w, (uint32_t)value.n);
-	writer_span_put(w, value);
-	if (number != COAP_OPT_URI_HOST || w->full)
+	coap_put_opt(o, number, value);
+	if (number != COAP_OPT_URI_HOST || o->w->full)
 		return;
-	for (uint8_t *p = w->cur - value.n; p < w->cur; p++)
+	for (uint8_t *p = o->w->cur - value.n; p < o->w->cur; p++)
 		*p = span_lower(*p);
 }
 
-/* Writes the options of M that belong to PART. Returns whether any belongs to
- * PART_REST. */
+/* Writes the options of M that belong to PART, and where they end. Returns
+ * whether any belongs to PART_REST. */
 static bool
-put_options(struct writer *w, const struct coap_msg *m, enum part part)
+put_each(struct writer *w, const struct coap_msg *m, enum part part)
 {
+	struct coap_optw out = coap_optw(w);
 	struct coap_opt_iter it;
 	bool rest = false;
 
 	coap_opts(&it, m);
 	while (coap_opts_next(&it)) {
-		enum part p = part_of(&it);
+		enum part p = part_of(it.number, it.def);
 
 		rest |= p == PART_REST;
 		if (p == part)
-			put_option(w, it.number, it.value);
+			put_option(&out, it.number, it.value);
 	}
+	writer_u8(w, END);
 	return rest;
+}
+
+/* The part that a recognised option NUMBER belongs to. */
+static inline enum part
+part_of_known(uint16_t number)
+{
+	const uint64_t target = coap_opt_bit(COAP_OPT_URI_HOST) |
+	    coap_opt_bit(COAP_OPT_URI_PORT) |
+	    coap_opt_bit(COAP_OPT_URI_PATH) |
+	    coap_opt_bit(COAP_OPT_URI_QUERY) |
+	    coap_opt_bit(COAP_OPT_PROXY_URI) |
+	    coap_opt_bit(COAP_OPT_PROXY_SCHEME);
+	const uint64_t none = coap_opt_bit(COAP_OPT_ETAG) |
+	    coap_opt_bit(COAP_OPT_OBSERVE) |
+	    coap_opt_bit(COAP_OPT_MAX_AGE) |
+	    coap_opt_bit(COAP_OPT_HOP_LIMIT) |
+	    coap_opt_bit(COAP_OPT_BLOCK2) |
+	    coap_opt_bit(COAP_OPT_BLOCK1) |
+	    coap_opt_bit(COAP_OPT_SIZE2) |
+	    coap_opt_bit(COAP_OPT_SIZE1) |
+	    coap_opt_bit(COAP_OPT_ECHO) |
+	    coap_opt_bit(COAP_OPT_REQUEST_TAG) |
+	    coap_opt_bit(COAP_OPT_NO_RESPONSE);
+	uint64_t bit = coap_opt_bit(number);
+
+	if ((bit & target) != 0)
+		return PART_TARGET;
+	return (bit & none) != 0 ? PART_NONE : PART_REST;
+}
+
+/* Likewise of M that has recognised options only: those in a row are copied as
+ * they stand. */
+static bool
+put_runs(struct writer *w, const struct coap_msg *m, enum part part)
+{
+	struct coap_walk c = coap_walk(m->opts);
+	struct coap_optw out = coap_optw(w);
+	const uint8_t *run = c.cur;	/* not yet written */
+	uint16_t last = 0;		/* the option before the cursor */
+	bool rest = false;
+
+	for (;;) {
+		const uint8_t *at = c.cur;
+		bool more = coap_walk_next(&c);
+		enum part p = more ? part_of_known(c.number) : PART_NONE;
+		bool takes = p == part && c.number != COAP_OPT_URI_HOST;
+
+		rest |= p == PART_REST;
+		/* A run begins behind the option written last. */
+		if (takes && (at != run || out.last == last)) {
+			last = c.number;
+			continue;
+		}
+		if (at != run) {
+			writer_put(w, run, (size_t)(at - run));
+			out.last = last;
+		}
+		if (!more)
+			break;
+		if (p == part)
+			put_option(&out, c.number, c.value);
+		last = c.number;
+		run = c.cur;
+	}
+	writer_u8(w, END);
+	return rest;
+}
+
+static bool
+put_options(struct writer *w, const struct coap_msg *m, enum part part)
+{
+	return m->known ? put_runs(w, m, part) : put_each(w, m, part);
 }
 
 /* The hash of what is in W from START on. */
@@ -128,7 +203,6 @@ coap_key_make(struct coap_key *key, struct writer *w,
 
 	put_authority(w, at);
 	rest = put_options(w, m, PART_TARGET);
-	writer_u16(w, 0);
 	middle = w->cur;
 	key->uri = hash_from(w, start, secret);
 	under = (struct siphash_key){ secret->k0 ^ key->uri, secret->k1 };
@@ -140,9 +214,14 @@ coap_key_make(struct coap_key *key, struct writer *w,
 	    UINT32_MAX : (uint32_t)payload.n);
 	if (rest)
 		put_options(w, m, PART_REST);
+	else
+		writer_u8(w, END);
 	writer_span_put(w, payload);
 	key->octets = span_make(start, (size_t)(w->cur - start));
-	key->hash = hash_from(w, middle, &under);
+	/* Who cannot tell the hash of the URI cannot tell any other number
+	 * that is as far from it as the method says. */
+	key->hash = rest || asked ? hash_from(w, middle, &under) :
+	    key->uri + m->code;
 	return !w->full;
 }
 
@@ -155,14 +234,13 @@ coap_uri_hash(uint64_t *uri, struct writer *w,
 
 	put_authority(w, at);
 	put_options(w, m, PART_TARGET);
-	writer_u16(w, 0);
 	*uri = hash_from(w, start, secret);
 	return !w->full;
 }
 
 /* Writes the options NUMBER of M as if their number was AS. */
 static void
-put_as(struct writer *w, const struct coap_msg *m, uint16_t number,
+put_as(struct coap_optw *o, const struct coap_msg *m, uint16_t number,
     uint16_t as)
 {
 	struct coap_opt_iter it;
@@ -170,7 +248,7 @@ put_as(struct writer *w, const struct coap_msg *m, uint16_t number,
 	coap_opts(&it, m);
 	while (coap_opts_next(&it))
 		if (it.number == number && it.def != NULL)
-			put_option(w, as, it.value);
+			put_option(o, as, it.value);
 }
 
 bool
@@ -179,18 +257,19 @@ coap_location_hash(uint64_t *uri, struct writer *w,
     const struct coap_authority *at, const struct coap_msg *location)
 {
 	const uint8_t *start = w->cur;
+	struct coap_optw o = coap_optw(w);
 
 	put_authority(w, at);
-	put_as(w, m, COAP_OPT_URI_HOST, COAP_OPT_URI_HOST);
-	put_as(w, m, COAP_OPT_URI_PORT, COAP_OPT_URI_PORT);
+	put_as(&o, m, COAP_OPT_URI_HOST, COAP_OPT_URI_HOST);
+	put_as(&o, m, COAP_OPT_URI_PORT, COAP_OPT_URI_PORT);
 	/* A query alone leaves the path as it is (RFC 3986 5.2.2). */
 	if (coap_has(location, COAP_OPT_LOCATION_PATH))
-		put_as(w, location, COAP_OPT_LOCATION_PATH, COAP_OPT_URI_PATH);
+		put_as(&o, location, COAP_OPT_LOCATION_PATH, COAP_OPT_URI_PATH);
 	else
-		put_as(w, m, COAP_OPT_URI_PATH, COAP_OPT_URI_PATH);
-	put_as(w, location, COAP_OPT_LOCATION_QUERY, COAP_OPT_URI_QUERY);
-	put_as(w, m, COAP_OPT_PROXY_SCHEME, COAP_OPT_PROXY_SCHEME);
-	writer_u16(w, 0);
+		put_as(&o, m, COAP_OPT_URI_PATH, COAP_OPT_URI_PATH);
+	put_as(&o, location, COAP_OPT_LOCATION_QUERY, COAP_OPT_URI_QUERY);
+	put_as(&o, m, COAP_OPT_PROXY_SCHEME, COAP_OPT_PROXY_SCHEME);
+	writer_u8(w, END);
 	*uri = hash_from(w, start, secret);
 	return !w->full;
 }
@@ -233,19 +312,25 @@ static bool
 read_authority(struct reader *r, enum coap_scheme *scheme, uint16_t *port,
     struct coap_host *host)
 {
+	uint32_t kind;
 	struct span a;
 
 	*scheme = (enum coap_scheme)number(r, 1);
 	*port = (uint16_t)number(r, 2);
-	*host = (struct coap_host){ .literal = number(r, 1) == HOST_ADDR };
+	kind = number(r, 1);
+	*host = (struct coap_host){ .literal = kind != HOST_NAME };
 	if (!host->literal) {
 		host->text = take(r, number(r, 1));
 	} else {
-		a = take(r, sizeof(host->addr));
-		if (!r->bad)
-			memcpy(&host->addr, a.p, a.n);
+		host->addr.family = (uint8_t)kind;
+		a = take(r, kind == HOST_IP4 ? 4 : sizeof(host->addr.ip));
+		if (a.n > 0)
+			memcpy(host->addr.ip, a.p, a.n);
+		if (kind == HOST_IP6)
+			host->addr.scope = number(r, 4);
 	}
-	return !r->bad && *scheme >= COAP_SCHEME_COAP &&
+	return !r->bad && (kind == HOST_NAME || kind == HOST_IP4 ||
+		kind == HOST_IP6) && *scheme >= COAP_SCHEME_COAP &&
 	    *scheme <= COAP_SCHEME_COAPS_WS;
 }
 
@@ -253,29 +338,17 @@ bool
 coap_key_format(struct span key, char *out, size_t cap, uint8_t *method)
 {
 	struct reader r = { key.p, key.n, false };
-	uint8_t space[TARGET_MAX];
-	struct writer w = writer_make(space, sizeof(space));
-	struct coap_optw o = coap_optw(&w);
 	struct coap_msg m = { .code = COAP_GET };
 	enum coap_scheme scheme;
 	struct coap_host host;
-	uint16_t port, opt, last = 0;
 	uint8_t name_buf[COAP_HOST_MAX];
-	struct span name;
+	struct span name, rest;
+	uint16_t port;
 
-	if (!read_authority(&r, &scheme, &port, &host))
+	if (!read_authority(&r, &scheme, &port, &host) ||
+	    !coap_parse_marked(&m, span_make(r.p, r.n), &rest) || rest.n == 0)
 		return false;
-	while ((opt = (uint16_t)number(&r, 2)) != 0) {
-		struct span value = take(&r, number(&r, 4));
-
-		if (opt < last || value.n > TARGET_MAX)
-			return false;
-		coap_put_opt(&o, opt, value);
-		last = opt;
-	}
-	*method = (uint8_t)number(&r, 1);
-	if (r.bad || w.full || !coap_parse_opts(&m, writer_span(&w)))
-		return false;
+	*method = rest.p[0];
 	/* What the origin goes by, where it was asked to. */
 	if (coap_get(&m, COAP_OPT_URI_HOST, &name) &&
 	    !coap_host_parse(&host, name, name_buf, false))

@@ -126,6 +126,7 @@ scan(struct coap_msg *m, struct span s)
 	unsigned place = place_of(m->code);
 	uint32_t critical = 0, unsafe = 0;
 	uint64_t has = 0;
+	bool known = true;
 
 	while (it.cur != it.end && *it.cur != MARKER) {
 		if (!step(&it, place))
@@ -134,6 +135,7 @@ scan(struct coap_msg *m, struct span s)
 			has |= coap_opt_bit(it.number);
 			continue;
 		}
+		known = false;
 		/* Option 0 is neither, so that 0 can stand for none. */
 		if (critical == 0 && coap_opt_critical(it.number))
 			critical = it.number;
@@ -143,6 +145,7 @@ scan(struct coap_msg *m, struct span s)
 	m->opts = s;
 	m->opts.n -= (size_t)(it.end - it.cur);
 	m->has = has;
+	m->known = known;
 	m->unknown_critical = critical;
 	m->unknown_unsafe = unsafe;
 	return it.cur;
@@ -201,6 +204,18 @@ coap_parse_opts(struct coap_msg *m, struct span opts)
 	    scan(m, opts) == opts.p + opts.n;
 }
 
+bool
+coap_parse_marked(struct coap_msg *m, struct span opts, struct span *rest)
+{
+	const uint8_t *cur = opts.n > 0 ? scan(m, opts) : NULL;
+	const uint8_t *end = opts.n > 0 ? opts.p + opts.n : NULL;
+
+	if (cur == NULL || cur == end)
+		return false;
+	*rest = span_make(cur + 1, (size_t)(end - cur - 1));
+	return true;
+}
+
 void
 coap_opts(struct coap_opt_iter *it, const struct coap_msg *m)
 {
@@ -216,8 +231,16 @@ coap_opts_next(struct coap_opt_iter *it)
 struct span
 coap_find(const struct coap_msg *m, uint16_t number)
 {
+	struct coap_walk w = coap_walk(m->opts);
 	struct coap_opt_iter it;
 
+	/* Its first is the one that is recognised. */
+	if (m->known) {
+		while (coap_walk_next(&w))
+			if (w.number == number)
+				return w.value;
+		return span_make(NULL, 0);
+	}
 	coap_opts(&it, m);
 	while (coap_opts_next(&it))
 		if (it.number == number && it.def != NULL)

@@ -22,6 +22,8 @@ struct coap_msg {
 	uint8_t type;		/* enum coap_type */
 	uint8_t code;
 	uint16_t mid;
+	bool known;		/* every option is recognised; false when some
+				 * is not, or nobody has looked */
 	struct span token;
 	struct span opts;	/* wire encoding, without the payload marker */
 	struct span payload;	/* empty where the code has none (MSG-20) */
@@ -47,6 +49,11 @@ enum coap_parse coap_parse(struct coap_msg *m, struct span datagram);
  * False on a format error. OPTS must not contain a payload marker. */
 bool coap_parse_opts(struct coap_msg *m, struct span opts);
 
+/* Likewise of options that end with a payload marker; *REST is what is behind
+ * it. False, too, when there is none. */
+bool coap_parse_marked(struct coap_msg *m, struct span opts,
+    struct span *rest);
+
 struct coap_opt_iter {
 	const uint8_t *cur, *end;
 	uint8_t code;		/* of the message */
@@ -61,6 +68,51 @@ void coap_opts(struct coap_opt_iter *it, const struct coap_msg *m);
 
 /* Moves to the next option; false at the end. */
 bool coap_opts_next(struct coap_opt_iter *it);
+
+/* A walk over options that were parsed, for who needs no registry. */
+struct coap_walk {
+	const uint8_t *cur, *end;
+	uint16_t number;
+	struct span value;
+};
+
+static inline struct coap_walk
+coap_walk(struct span opts)
+{
+	return (struct coap_walk){
+		.cur = opts.p,
+		.end = opts.n > 0 ? opts.p + opts.n : opts.p,
+	};
+}
+
+/* What the nibble V stands for (RFC 7252 3.1). */
+static inline uint32_t
+coap_walk_extend(struct coap_walk *w, uint32_t v)
+{
+	if (v < 13)
+		return v;
+	if (v == 13)
+		return 13u + *w->cur++;
+	w->cur += 2;
+	return 269u + (uint32_t)(w->cur[-2] << 8 | w->cur[-1]);
+}
+
+/* Moves to the next option; false at the end. */
+static inline bool
+coap_walk_next(struct coap_walk *w)
+{
+	uint32_t delta, n;
+
+	if (w->cur == w->end)
+		return false;
+	n = *w->cur & 15;
+	delta = coap_walk_extend(w, *w->cur++ >> 4);
+	n = coap_walk_extend(w, n);
+	w->number = (uint16_t)(w->number + delta);
+	w->value = span_make(w->cur, n);
+	w->cur += n;
+	return true;
+}
 
 /* Whether M has a recognised option NUMBER, one that has a duty. */
 static inline bool

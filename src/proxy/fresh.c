@@ -251,57 +251,20 @@ put_extra(struct coap_optw *out, const struct extra *e, struct span etag)
 		coap_put_uint(out, e->number, e->v);
 }
 
-/* Stored options are well-formed, and of no interest but for their numbers: a
- * hit need not ask the registry about each of them again. */
-struct stored {
-	const uint8_t *next, *end;
-	uint16_t number;
-	struct span value;
-};
-
-/* What the nibble V stands for (RFC 7252 3.1). */
-static inline uint32_t
-extend(struct stored *s, uint32_t v)
-{
-	if (v < 13)
-		return v;
-	if (v == 13)
-		return 13u + *s->next++;
-	s->next += 2;
-	return 269u + (uint32_t)(s->next[-2] << 8 | s->next[-1]);
-}
-
-static inline bool
-next_stored(struct stored *s)
-{
-	uint32_t delta, n;
-
-	if (s->next == s->end)
-		return false;
-	n = *s->next & 15;
-	delta = extend(s, *s->next++ >> 4);
-	n = extend(s, n);
-	s->number = (uint16_t)(s->number + delta);
-	s->value = span_make(s->next, n);
-	s->next += n;
-	return true;
-}
-
 bool
 fresh_put_answer(struct span stored, const struct fresh_extra *x,
     struct writer *w)
 {
-	struct stored s = { .next = stored.p };
+	struct coap_walk s = coap_walk(stored);
 	struct coap_optw out = coap_optw(w);
 	struct extra extras[EXTRAS];
 	size_t n = list_extras(x, extras), next = 0;
 	const uint8_t *run = stored.p;	/* encoded, not yet written */
 
-	s.end = stored.n > 0 ? stored.p + stored.n : stored.p;
 	while (next < n) {
-		const uint8_t *at = s.next;
+		const uint8_t *at = s.cur;
 		uint16_t before = s.number;
-		bool more = next_stored(&s);
+		bool more = coap_walk_next(&s);
 
 		if (more && s.number <= extras[next].number)
 			continue;
@@ -315,7 +278,7 @@ fresh_put_answer(struct span stored, const struct fresh_extra *x,
 		    (!more || extras[next].number < s.number));
 		if (more)
 			coap_put_opt(&out, s.number, s.value);
-		run = s.next;
+		run = s.cur;
 	}
 	writer_put(w, run, (size_t)(s.end - run));
 	return !w->full;

@@ -3,7 +3,8 @@
  *
  * What is added is a table in ascending order of option numbers; the walk puts
  * each addition out before the first source option of its number or a higher
- * one, so that the result ascends whatever the source has.
+ * one, so that the result ascends whatever the source has. What passes between
+ * two additions is one run of octets.
  */
 #include "proxy/rewrite.h"
 
@@ -114,7 +115,7 @@ rewrite_authority(struct rewrite_request *rw, const struct route *route,
 struct merge {
 	const struct rewrite_request *rw;
 	struct coap_optw out;
-	size_t next;		/* addition to come */
+	unsigned adds;		/* additions to come, a bit for each */
 	size_t strip;		/* segments still to go */
 	unsigned etags;		/* of the client, written */
 	bool bad_path;
@@ -123,114 +124,128 @@ struct merge {
 static void
 add_host(struct merge *g)
 {
-	if (g->rw->host.n > 0)
-		coap_put_opt(&g->out, COAP_OPT_URI_HOST, g->rw->host);
+	coap_put_opt(&g->out, COAP_OPT_URI_HOST, g->rw->host);
 }
 
 static void
 add_port(struct merge *g)
 {
-	if (g->rw->port != 0)
-		coap_put_uint(&g->out, COAP_OPT_URI_PORT, g->rw->port);
+	coap_put_uint(&g->out, COAP_OPT_URI_PORT, g->rw->port);
 }
 
 /* At most 8 in all, the client's first (CAC-30). */
 static void
 add_etag(struct merge *g)
 {
-	if (g->rw->etag.add.n > 0 && g->etags < 8)
+	if (g->etags < 8)
 		coap_put_opt(&g->out, COAP_OPT_ETAG, g->rw->etag.add);
 }
 
 static void
 add_none_match(struct merge *g)
 {
-	if (g->rw->if_none_match)
-		coap_put_opt(&g->out, COAP_OPT_IF_NONE_MATCH, SPAN_LIT(""));
+	coap_put_opt(&g->out, COAP_OPT_IF_NONE_MATCH, SPAN_LIT(""));
 }
 
 static void
 add_path(struct merge *g)
 {
-	const struct rule *rule = g->rw->route->rule;
+	const struct path *path = &g->rw->route->rule->to_path;
 
-	for (size_t i = 0; rule != NULL && i < rule->to_path.n; i++)
-		coap_put_opt(&g->out, COAP_OPT_URI_PATH, rule->to_path.seg[i]);
+	for (size_t i = 0; i < path->n; i++)
+		coap_put_opt(&g->out, COAP_OPT_URI_PATH, path->seg[i]);
 }
 
 static void
 add_observe(struct merge *g)
 {
-	if (g->rw->observe)
-		coap_put_uint(&g->out, COAP_OPT_OBSERVE, 0);
+	coap_put_uint(&g->out, COAP_OPT_OBSERVE, 0);
 }
 
 static void
 add_hop_limit(struct merge *g)
 {
-	uint8_t v = g->rw->hop_limit;
-
-	if (v != 0)
-		coap_put_opt(&g->out, COAP_OPT_HOP_LIMIT, span_make(&v, 1));
+	coap_put_opt(&g->out, COAP_OPT_HOP_LIMIT,
+	    span_make(&g->rw->hop_limit, 1));
 }
 
 static void
 add_scheme(struct merge *g)
 {
-	if (g->rw->scheme.n > 0)
-		coap_put_opt(&g->out, COAP_OPT_PROXY_SCHEME, g->rw->scheme);
+	coap_put_opt(&g->out, COAP_OPT_PROXY_SCHEME, g->rw->scheme);
 }
 
 static void
 add_tag(struct merge *g)
 {
-	if (g->rw->tag.n > 0)
-		coap_put_opt(&g->out, COAP_OPT_REQUEST_TAG, g->rw->tag);
+	coap_put_opt(&g->out, COAP_OPT_REQUEST_TAG, g->rw->tag);
 }
+
+enum { HOST, ETAG, NONE_MATCH, OBSERVE, PORT, PATH, HOP, SCHEME, TAG };
 
 static const struct addition {
 	uint16_t number;
 	void (*add)(struct merge *);
 } additions[] = {
-	{ COAP_OPT_URI_HOST, add_host },
-	{ COAP_OPT_ETAG + 1, add_etag },	/* behind those there are */
-	{ COAP_OPT_IF_NONE_MATCH, add_none_match },
-	{ COAP_OPT_OBSERVE, add_observe },
-	{ COAP_OPT_URI_PORT, add_port },
-	{ COAP_OPT_URI_PATH, add_path },
-	{ COAP_OPT_HOP_LIMIT, add_hop_limit },
-	{ COAP_OPT_PROXY_SCHEME, add_scheme },
-	{ COAP_OPT_REQUEST_TAG, add_tag },
+	[HOST] = { COAP_OPT_URI_HOST, add_host },
+	[ETAG] = { COAP_OPT_ETAG + 1, add_etag },	/* behind those there
+							 * are */
+	[NONE_MATCH] = { COAP_OPT_IF_NONE_MATCH, add_none_match },
+	[OBSERVE] = { COAP_OPT_OBSERVE, add_observe },
+	[PORT] = { COAP_OPT_URI_PORT, add_port },
+	[PATH] = { COAP_OPT_URI_PATH, add_path },
+	[HOP] = { COAP_OPT_HOP_LIMIT, add_hop_limit },
+	[SCHEME] = { COAP_OPT_PROXY_SCHEME, add_scheme },
+	[TAG] = { COAP_OPT_REQUEST_TAG, add_tag },
 };
 
-enum { NADDITIONS = sizeof(additions) / sizeof(additions[0]) };
+/* The additions that RW makes. */
+static unsigned
+wanted(const struct rewrite_request *rw)
+{
+	const struct rule *rule = rw->route->rule;
+
+	return (unsigned)(rw->host.n > 0) << HOST |
+	    (unsigned)(rw->etag.add.n > 0) << ETAG |
+	    (unsigned)rw->if_none_match << NONE_MATCH |
+	    (unsigned)rw->observe << OBSERVE |
+	    (unsigned)(rw->port != 0) << PORT |
+	    (unsigned)(rule != NULL && rule->to_path.n > 0) << PATH |
+	    (unsigned)(rw->hop_limit != 0) << HOP |
+	    (unsigned)(rw->scheme.n > 0) << SCHEME |
+	    (unsigned)(rw->tag.n > 0) << TAG;
+}
+
+/* The number that the next addition is due before. */
+static inline uint32_t
+due(const struct merge *g)
+{
+	return g->adds == 0 ? UINT32_MAX :
+	    additions[__builtin_ctz(g->adds)].number;
+}
 
 static void
 add_up_to(struct merge *g, uint32_t number)
 {
-	while (g->next < NADDITIONS && additions[g->next].number <= number)
-		additions[g->next++].add(g);
+	while (due(g) <= number) {
+		additions[__builtin_ctz(g->adds)].add(g);
+		g->adds &= g->adds - 1;
+	}
 }
 
 static void
-copy_opt(struct merge *g, const struct coap_opt_iter *it)
-{
-	coap_put_opt(&g->out, it->number, it->value);
-}
-
-static void
-copy_etag(struct merge *g, const struct coap_opt_iter *it)
+copy_etag(struct merge *g, struct span value)
 {
 	const struct rewrite_etag *e = &g->rw->etag;
 
 	if (e->only)
 		return;
-	if (e->drop.n > 0 && span_eq(e->drop, it->value))
+	if (e->drop.n > 0 && span_eq(e->drop, value))
 		return;
-	if (e->add.n > 0 && span_eq(e->add, it->value))
+	if (e->add.n > 0 && span_eq(e->add, value))
 		return;		/* written once, as the one to add */
 	g->etags++;
-	copy_opt(g, it);
+	coap_put_opt(&g->out, COAP_OPT_ETAG, value);
 }
 
 static bool
@@ -240,83 +255,126 @@ dot_segment(struct span s)
 }
 
 static void
-copy_path_segment(struct merge *g, const struct coap_opt_iter *it)
+copy_path_segment(struct merge *g, struct span value)
 {
-	if (dot_segment(it->value))
+	if (dot_segment(value))
 		g->bad_path = true;	/* PRX-21 */
 	if (g->strip > 0)
 		g->strip--;
 	else
-		copy_opt(g, it);
+		coap_put_opt(&g->out, COAP_OPT_URI_PATH, value);
 }
 
-/* One that leaves some classes to be answered is not passed on: P would not
- * know whether the origin has nothing to say or is gone (PRX-82). */
-static void
-copy_no_response(struct merge *g, const struct coap_opt_iter *it)
+/* The recognised options that pass as they are, a coap_opt_bit() for each. */
+static uint64_t
+passing(const struct rewrite_request *rw)
 {
-	if ((coap_uint(it->value) & COAP_NO_ANY) == COAP_NO_ANY)
-		copy_opt(g, it);
+	const struct rewrite_etag *e = &rw->etag;
+	/* Made anew, where wanted; ours, if any (OBS-08, OBS-55); of one hop
+	 * (BLK-37). */
+	uint64_t not = coap_opt_bit(COAP_OPT_URI_HOST) |
+	    coap_opt_bit(COAP_OPT_URI_PORT) |
+	    coap_opt_bit(COAP_OPT_PROXY_URI) |
+	    coap_opt_bit(COAP_OPT_PROXY_SCHEME) |
+	    coap_opt_bit(COAP_OPT_HOP_LIMIT) |
+	    coap_opt_bit(COAP_OPT_OBSERVE) |
+	    coap_opt_bit(COAP_OPT_BLOCK1) |
+	    coap_opt_bit(COAP_OPT_NO_RESPONSE);
+
+	if (!rw->relay)
+		not |= coap_opt_bit(COAP_OPT_BLOCK2);
+	if (e->add.n > 0 || e->drop.n > 0 || e->only)
+		not |= coap_opt_bit(COAP_OPT_ETAG);
+	/* It is there once more, from the first block. */
+	if (rw->if_none_match)
+		not |= coap_opt_bit(COAP_OPT_IF_NONE_MATCH);
+	/* What belongs to a body put together here stays here. */
+	if (rw->assembled)
+		not |= coap_opt_bit(COAP_OPT_SIZE1) |
+		    coap_opt_bit(COAP_OPT_REQUEST_TAG);
+	if (rw->drop_echo)
+		not |= coap_opt_bit(COAP_OPT_ECHO);
+	if (rw->route->strip != NULL)
+		not |= coap_opt_bit(COAP_OPT_URI_PATH);
+	return ~not;
 }
 
-/* Blocks are of one hop (BLK-37); what belongs to a body put together here
- * stays here, too. */
-static bool
-stays(const struct rewrite_request *rw, uint16_t number)
+/* The recognised option NUMBER, which does not just pass. */
+static void
+merge_special(struct merge *g, uint16_t number, struct span value)
 {
 	switch (number) {
-	case COAP_OPT_BLOCK1:
-		return false;
-	case COAP_OPT_BLOCK2:
-		return rw->relay;
-	case COAP_OPT_IF_NONE_MATCH:
-		return !rw->if_none_match;	/* written by add_none_match */
+	case COAP_OPT_URI_PATH:
+		copy_path_segment(g, value);
+		return;
+	case COAP_OPT_ETAG:
+		copy_etag(g, value);
+		return;
+	case COAP_OPT_NO_RESPONSE:
+		/* One that leaves some classes to be answered is not passed on:
+		 * P would not know whether the origin has nothing to say or is
+		 * gone (PRX-82). */
+		if ((coap_uint(value) & COAP_NO_ANY) == COAP_NO_ANY)
+			coap_put_opt(&g->out, number, value);
+		return;
 	default:
-		return !rw->assembled;
+		return;
 	}
 }
 
+/* Unrecognised options are safe here: the others got 4.02. */
 static void
-merge_opt(struct merge *g, const struct coap_opt_iter *it)
+merge_each(struct merge *g, const struct coap_msg *m)
 {
-	add_up_to(g, it->number);
-	/* Unrecognised ones are safe here: the others got 4.02. */
-	if (it->def == NULL) {
-		copy_opt(g, it);
-		return;
+	uint64_t passes = passing(g->rw) & ~coap_opt_bit(COAP_OPT_URI_PATH);
+	struct coap_opt_iter it;
+
+	coap_opts(&it, m);
+	while (coap_opts_next(&it)) {
+		add_up_to(g, it.number);
+		if (it.def == NULL || (passes & coap_opt_bit(it.number)) != 0)
+			coap_put_opt(&g->out, it.number, it.value);
+		else
+			merge_special(g, it.number, it.value);
 	}
-	switch (it->number) {
-	case COAP_OPT_URI_PATH:
-		copy_path_segment(g, it);
-		return;
-	case COAP_OPT_URI_HOST:
-	case COAP_OPT_URI_PORT:
-	case COAP_OPT_PROXY_URI:
-	case COAP_OPT_PROXY_SCHEME:
-	case COAP_OPT_HOP_LIMIT:
-		return;		/* made anew, where wanted */
-	case COAP_OPT_ETAG:
-		copy_etag(g, it);
-		return;
-	case COAP_OPT_OBSERVE:
-		return;		/* ours, if any (OBS-08, OBS-55) */
-	case COAP_OPT_IF_NONE_MATCH:
-	case COAP_OPT_BLOCK1:
-	case COAP_OPT_BLOCK2:
-	case COAP_OPT_SIZE1:
-	case COAP_OPT_REQUEST_TAG:
-		if (stays(g->rw, it->number))
-			copy_opt(g, it);
-		return;
-	case COAP_OPT_NO_RESPONSE:
-		copy_no_response(g, it);
-		return;
-	case COAP_OPT_ECHO:
-		if (!g->rw->drop_echo)
-			copy_opt(g, it);
-		return;
-	default:
-		copy_opt(g, it);
+}
+
+/* Likewise of M that has none. */
+static void
+merge_runs(struct merge *g, const struct coap_msg *m)
+{
+	uint64_t passes = passing(g->rw);
+	struct coap_walk w = coap_walk(m->opts);
+	const uint8_t *run = w.cur;	/* that pass, not yet written */
+	uint16_t last = 0;		/* the option before the cursor */
+
+	for (;;) {
+		const uint8_t *at = w.cur;
+		bool more = coap_walk_next(&w);
+		bool pass = more && w.number < due(g) &&
+		    (passes & coap_opt_bit(w.number)) != 0;
+
+		if (more && w.number == COAP_OPT_URI_PATH &&
+		    dot_segment(w.value))
+			g->bad_path = true;	/* PRX-21 */
+		/* A run begins behind the option written last. */
+		if (pass && (at != run || g->out.last == last)) {
+			last = w.number;
+			continue;
+		}
+		if (at != run) {
+			writer_put(g->out.w, run, (size_t)(at - run));
+			g->out.last = last;
+		}
+		if (!more)
+			return;
+		add_up_to(g, w.number);
+		if ((passes & coap_opt_bit(w.number)) != 0)
+			coap_put_opt(&g->out, w.number, w.value);
+		else
+			merge_special(g, w.number, w.value);
+		last = w.number;
+		run = w.cur;
 	}
 }
 
@@ -328,13 +386,14 @@ rewrite_request(const struct rewrite_request *rw, const struct coap_msg *m,
 	struct merge g = {
 		.rw = rw,
 		.out = coap_optw(w),
+		.adds = wanted(rw),
 		.strip = strip != NULL ? strip->n : 0,
 	};
-	struct coap_opt_iter it;
 
-	coap_opts(&it, m);
-	while (coap_opts_next(&it))
-		merge_opt(&g, &it);
+	if (m->known)
+		merge_runs(&g, m);
+	else
+		merge_each(&g, m);
 	add_up_to(&g, UINT16_MAX);
 	if (g.bad_path)
 		return REWRITE_BAD_PATH;

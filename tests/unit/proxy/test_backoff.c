@@ -256,7 +256,7 @@ START_TEST(octets)
 	ck_assert_uint_gt(b.stats.evicted, FULL);
 	note("CON FETCH payload=1900x\"x\"", "ACK 5.03", NOW);
 	ck_assert_uint_eq(b.stats.held, 2 * FULL + 1);
-	note("CON FETCH payload=1980x\"x\" opt65000=40x\"x\"", "ACK 5.03",
+	note("CON FETCH payload=1980x\"x\" opt65000=55x\"x\"", "ACK 5.03",
 	    NOW);
 	ck_assert_uint_eq(b.stats.too_large, 1);
 	ck_assert_uint_eq(b.stats.held, 2 * FULL + 1);

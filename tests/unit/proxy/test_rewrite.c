@@ -378,6 +378,85 @@ START_TEST(response)
 }
 END_TEST
 
+/* Options at random, all of them recognised, into W. */
+static void
+random_options(struct writer *w, struct rand *rnd)
+{
+	struct coap_optw o = coap_optw(w);
+	const struct coap_opt_def *def;
+
+	for (size_t i = 0; (def = coap_opt_row(i)) != NULL; i++) {
+		unsigned times = rand_below(rnd, 3) == 0 ? 1 : 0;
+
+		if (def->duty == COAP_DUTY_NONE ||
+		    (def->in & COAP_IN_GET_FETCH) == 0)
+			continue;
+		if (times > 0 && (def->repeat & COAP_IN_GET_FETCH) != 0)
+			times += (unsigned)rand_below(rnd, 3);
+		while (times-- > 0)
+			coap_put_opt(&o, def->number, span_make("..a",
+			    def->min + rand_below(rnd, def->max > 3 ? 3 :
+				def->max - def->min + 1u)));
+	}
+}
+
+/* What a route or a fetch may want of the rewriting, at random. */
+static void
+random_wishes(struct rewrite_request *rw, struct rand *rnd)
+{
+	unsigned x = (unsigned)rand_below(rnd, 4096);
+
+	rw->host = x & 1 ? SPAN_LIT("host") : SPAN_LIT("");
+	rw->port = x & 2 ? 5690 : 0;
+	rw->scheme = x & 4 ? SPAN_LIT("coap") : SPAN_LIT("");
+	rw->hop_limit = x & 8 ? 16 : 0;
+	rw->etag.add = x & 16 ? SPAN_LIT("..") : SPAN_LIT("");
+	rw->etag.drop = x & 32 ? SPAN_LIT(".") : SPAN_LIT("");
+	rw->etag.only = (x & 64) != 0;
+	rw->assembled = (x & 128) != 0;
+	rw->if_none_match = (x & 256) != 0;
+	rw->tag = x & 512 ? SPAN_LIT("tag") : SPAN_LIT("");
+	rw->relay = (x & 1024) != 0;
+	rw->observe = (x & 2048) != 0;
+	rw->drop_echo = rand_below(rnd, 2) != 0;
+}
+
+/* Options in a row are copied: that is the same as one by one. */
+START_TEST(runs)
+{
+	struct path strip = path("a/b"), none = path("");
+	static uint8_t opts[2048], other[2048];
+	struct rand rnd;
+
+	rand_init_fixed(&rnd, 1);
+	for (unsigned i = 0; i < 50000; i++) {
+		struct rule rule = { .to_path = i & 1 ? strip : none };
+		struct route route = { .rule = i & 2 ? &rule : NULL,
+			.strip = i & 4 ? &strip : NULL };
+		struct rewrite_request rw = { .route = &route };
+		struct coap_msg m = { .code = COAP_GET };
+		struct writer w = writer_make(opts, sizeof(opts));
+		struct writer w1, w2;
+		enum rewrite_result result;
+
+		random_options(&w, &rnd);
+		random_wishes(&rw, &rnd);
+		ck_assert(coap_parse_opts(&m, writer_span(&w)));
+		ck_assert(m.known);
+		w1 = writer_make(space, i % 16 == 0 ? 20 : sizeof(space));
+		w2 = writer_make(other, i % 16 == 0 ? 20 : sizeof(other));
+		result = rewrite_request(&rw, &m, &w1);
+		m.known = false;
+		ck_assert_int_eq(rewrite_request(&rw, &m, &w2), result);
+		if (result == REWRITE_TOO_LARGE)
+			continue;
+		ck_assert(span_eq(writer_span(&w1), writer_span(&w2)) ||
+		    w1.full);
+	}
+	fixture_free();
+}
+END_TEST
+
 /* PRX-51 */
 START_TEST(without_hop_limit)
 {
@@ -403,6 +482,7 @@ rewrite_suite(void)
 	tcase_add_test(tc, blocks);
 	tcase_add_test(tc, registration);
 	tcase_add_test(tc, refused);
+	tcase_add_test(tc, runs);
 	tcase_add_test(tc, expand);
 	tcase_add_test(tc, response);
 	tcase_add_test(tc, without_hop_limit);
