@@ -99,6 +99,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/respond.c \
 	src/proxy/rewrite.c src/proxy/rewrite.h \
 	src/proxy/route.c src/proxy/route.h \
+	src/proxy/rulemap.c src/proxy/rulemap.h \
 	src/proxy/serve.c \
 	src/proxy/share.c src/proxy/share.h \
 	src/proxy/self.c src/proxy/self.h \

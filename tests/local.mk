@@ -152,6 +152,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_rewrite.c \
 	tests/unit/proxy/test_roles.c \
 	tests/unit/proxy/test_route.c \
+	tests/unit/proxy/test_rulemap.c \
 	tests/unit/proxy/test_self.c \
 	tests/unit/proxy/test_serve.c \
 	tests/unit/proxy/test_share.c \

@@ -184,7 +184,9 @@ route_find(const struct redirect_query *q, enum role *role,
 		*why = "Uri-Path-Abbrev";
 		return COAP_402;
 	}
-	switch (redirect_find(conf->rules, q, &rule, &strip)) {
+	switch (conf->map != NULL ?
+		redirect_look_up(conf->map, q, &rule, &strip) :
+		redirect_find(conf->rules, q, &rule, &strip)) {
 	case REDIRECT_RULE:
 		route_by_rule(route, rule, strip);
 		return 0;

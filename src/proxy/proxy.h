@@ -19,6 +19,7 @@
 
 struct links;
 struct proxy;
+struct rulemap;
 
 struct block_conf {
 	size_t max_body;	/* octets put together */
@@ -75,6 +76,7 @@ struct proxy_conf {
 	/* The proxy's own; 0 at first. */
 	size_t users;
 	struct links *links;	/* NULL: no rule wants any */
+	struct rulemap *map;	/* of the rules; NULL: there are few */
 	struct tally_map counts;	/* until it is in use */
 };
 

@@ -1,5 +1,6 @@
 /*
- * redirect: walks the rules in the order written.
+ * redirect: walks the rules in the order written, all of them or those that
+ * the map has found.
  *
  * The conditions are a table, so that matching and explaining cannot drift
  * apart: a rule takes a request when no condition objects.
@@ -115,6 +116,19 @@ redirect_why_not(const struct rule *rule, const struct redirect_query *q)
 	return c != NULL ? c->why_not : NULL;
 }
 
+/* RULE takes Q, unless it refuses the client. */
+static enum redirect_verdict
+taken(const struct rule *rule, const struct redirect_query *q,
+    const struct path **strip)
+{
+	/* A refused client never falls through to a later rule. */
+	if (!netlist_allows(&rule->allow_from, &rule->deny_from, q->client))
+		return REDIRECT_DENIED;
+	if (rule->strip && rule->npath > 0)
+		*strip = path_match(rule, q);
+	return REDIRECT_RULE;
+}
+
 enum redirect_verdict
 redirect_find(const struct rules *rules, const struct redirect_query *q,
     const struct rule **rule, const struct path **strip)
@@ -123,23 +137,54 @@ redirect_find(const struct rules *rules, const struct redirect_query *q,
 
 	*strip = NULL;
 	for (size_t i = 0; i < rules->n; i++) {
-		const struct rule *r = &rules->v[i];
-		const struct condition *c = objection(r, q);
+		const struct condition *c = objection(&rules->v[i], q);
 
-		if (c != NULL) {
-			if (c->holds == method_holds)
-				otherwise = REDIRECT_METHOD;
-			continue;
+		if (c == NULL) {
+			*rule = &rules->v[i];
+			return taken(*rule, q, strip);
 		}
-		*rule = r;
-		/* A refused client never falls through to a later rule. */
-		if (!netlist_allows(&r->allow_from, &r->deny_from, q->client))
-			return REDIRECT_DENIED;
-		if (r->strip && r->npath > 0)
-			*strip = path_match(r, q);
-		return REDIRECT_RULE;
+		if (c->holds == method_holds)
+			otherwise = REDIRECT_METHOD;
 	}
 	return otherwise;
+}
+
+/* What has been found in some of the lists. */
+struct search {
+	const struct rule *v;
+	const struct redirect_query *q;
+	size_t best;		/* the first rule without an objection */
+	enum redirect_verdict otherwise;
+};
+
+static void
+search_list(void *arg, const uint32_t *v, size_t n)
+{
+	struct search *s = arg;
+
+	for (size_t i = 0; i < n && v[i] < s->best; i++) {
+		const struct condition *c = objection(&s->v[v[i]], s->q);
+
+		if (c == NULL)
+			s->best = v[i];
+		else if (c->holds == method_holds)
+			s->otherwise = REDIRECT_METHOD;
+	}
+}
+
+enum redirect_verdict
+redirect_look_up(const struct rulemap *map, const struct redirect_query *q,
+    const struct rule **rule, const struct path **strip)
+{
+	struct search s = { .v = rulemap_rules(map)->v, .q = q,
+		.best = SIZE_MAX, .otherwise = REDIRECT_NONE };
+
+	*strip = NULL;
+	rulemap_each(map, &q->host, q->msg, search_list, &s);
+	if (s.best == SIZE_MAX)
+		return s.otherwise;
+	*rule = &s.v[s.best];
+	return taken(*rule, q, strip);
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include "coap/msg.h"
 #include "proxy/route.h"
+#include "proxy/rulemap.h"
 
 enum redirect_verdict {
 	REDIRECT_NONE,		/* nothing matched: own resources, else 4.04 */
@@ -29,6 +30,11 @@ struct redirect_query {
 /* *STRIP gets the path of RULE that matched, whose segments go; NULL without a
  * path condition or when RULE keeps them. */
 enum redirect_verdict redirect_find(const struct rules *rules,
+    const struct redirect_query *q, const struct rule **rule,
+    const struct path **strip);
+
+/* Likewise by MAP, without asking all of its rules. */
+enum redirect_verdict redirect_look_up(const struct rulemap *map,
     const struct redirect_query *q, const struct rule **rule,
     const struct path **strip);
 

@@ -20,6 +20,8 @@
 void
 conf_unused(struct proxy_conf *c)
 {
+	rulemap_free(c->map);
+	c->map = NULL;
 	if (c->unused != NULL)
 		c->unused(c);
 }
@@ -83,9 +85,15 @@ proxy_prepare(struct proxy *p, struct proxy_conf *conf)
 
 	conf->users = 0;
 	conf->links = NULL;
+	conf->map = NULL;
 	conf_use(conf);
 	if (!tallies_prepare(&p->tallies, &names, &conf->counts))
 		return false;
+	if (conf->rules->n > RULEMAP_FEW) {
+		conf->map = rulemap_new(conf->rules);
+		if (conf->map == NULL)
+			return false;
+	}
 	if (!wants_links(conf->rules))
 		return true;
 	conf->links = links_new(p, conf);
@@ -97,6 +105,7 @@ proxy_abandon(struct proxy *p, struct proxy_conf *conf)
 {
 	(void)p;
 	links_free(conf->links);
+	rulemap_free(conf->map);
 	tally_map_fini(&conf->counts);
 }
 

@@ -39,6 +39,7 @@ Suite *respond_suite(void);
 Suite *rewrite_suite(void);
 Suite *route_suite(void);
 Suite *roles_suite(void);
+Suite *rulemap_suite(void);
 Suite *self_suite(void);
 Suite *serve_suite(void);
 Suite *share_suite(void);
