@@ -225,13 +225,98 @@ addr_parse_ip(struct addr *a, struct span s, bool zone)
 	return addr_parse_ip4(a, s);
 }
 
+static char *
+put_decimal(char *to, uint8_t v)
+{
+	if (v >= 100)
+		*to++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*to++ = (char)('0' + v / 10 % 10);
+	*to++ = (char)('0' + v % 10);
+	return to;
+}
+
+static char *
+put_ip4(char *to, const uint8_t ip[4])
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (i > 0)
+			*to++ = '.';
+		to = put_decimal(to, ip[i]);
+	}
+	return to;
+}
+
+static char *
+put_group(char *to, const uint8_t octets[2])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned v = (unsigned)octets[0] << 8 | octets[1];
+	unsigned shift = v > 0xfff ? 12 : v > 0xff ? 8 : v > 0xf ? 4 : 0;
+
+	for (;; shift -= 4) {
+		*to++ = digits[v >> shift & 15];
+		if (shift == 0)
+			return to;
+	}
+}
+
+/* The longest run of groups that are zero, at least two; the first of equal
+ * ones (RFC 5952 4.2). *END is 0 when there is none. */
+static void
+longest_zeros(const uint8_t ip[16], size_t *start, size_t *end)
+{
+	size_t n = 0;		/* zeros before group I */
+
+	*start = *end = 0;
+	for (size_t i = 0; i < 8; i++) {
+		n = ip[2 * i] == 0 && ip[2 * i + 1] == 0 ? n + 1 : 0;
+		if (n < 2 || n <= *end - *start)
+			continue;
+		*start = i + 1 - n;
+		*end = i + 1;
+	}
+}
+
+/* RFC 5952; IPv4-compatible addresses end as in IPv4. */
+static char *
+put_ip6(char *to, const uint8_t ip[16])
+{
+	size_t start, end, i = 0;
+
+	longest_zeros(ip, &start, &end);
+	while (i < 8) {
+		if (i == start && end > 0) {
+			*to++ = ':';
+			if (end == 8)
+				*to++ = ':';
+			i = end;
+			continue;
+		}
+		if (i > 0)
+			*to++ = ':';
+		if (i == 6 && start == 0 && end == 6)
+			return put_ip4(to, ip + 12);
+		to = put_group(to, ip + 2 * i);
+		i++;
+	}
+	return to;
+}
+
 const char *
 addr_ip_str(const struct addr *a, char out[ADDR_STRLEN])
 {
-	int af = a->family == 4 ? AF_INET : AF_INET6;
+	char *end;
 
-	if (a->family == 0 || inet_ntop(af, a->ip, out, ADDR_STRLEN) == NULL)
-		memcpy(out, "none", sizeof("none"));
+	/* Not by inet_ntop(), which is made of printf(): every forwarded
+	 * request and every line of the access log comes here. */
+	if (a->family == 4)
+		end = put_ip4(out, a->ip);
+	else if (a->family == 6)
+		end = put_ip6(out, a->ip);
+	else
+		end = (char *)memcpy(out, "none", 4) + 4;
+	*end = '\0';
 	return out;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "base/netlist.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "base/parse.h"
@@ -118,18 +119,32 @@ netlist_fini(struct netlist *list)
 	*list = (struct netlist){ 0 };
 }
 
+/* The bits in which eight octets differ. */
+static inline uint64_t
+difference(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return be64toh(x ^ y);
+}
+
 static inline bool
 covers(const struct prefix *p, const struct addr *a)
 {
-	unsigned whole = p->bits / 8;
-	unsigned rest = p->bits % 8;
+	unsigned bits = p->bits;
+	uint64_t front;
 
 	if (p->net.family != a->family)
 		return false;
-	if (memcmp(p->net.ip, a->ip, whole) != 0)
-		return false;
-	return rest == 0 ||
-	    ((p->net.ip[whole] ^ a->ip[whole]) & (0xff00u >> rest) & 0xff) == 0;
+	if (bits == 0)
+		return true;
+	front = difference(p->net.ip, a->ip);
+	if (bits <= 64)
+		return front >> (64 - bits) == 0;
+	return front == 0 &&
+	    difference(p->net.ip + 8, a->ip + 8) >> (128 - bits) == 0;
 }
 
 int

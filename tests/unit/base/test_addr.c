@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/rand.h"
 #include "suites.h"
 #include "unit.h"
 
@@ -60,6 +61,36 @@ START_TEST(ip4_refused)
 	ck_assert(!addr_parse_ip4(&a, span_make("127.0.0.1", 8)));
 	ck_assert(!addr_parse_ip4(&a, span_make(NULL, 0)));
 	ck_assert_uint_eq(a.family, 9);
+}
+END_TEST
+
+/* The text is the system's, whatever the address. */
+START_TEST(test_text)
+{
+	struct rand rnd;
+
+	rand_init_fixed(&rnd, 1);
+	for (unsigned i = 0; i < 200000; i++) {
+		struct addr a = { .family = i % 8 == 0 ? 4 : 6 };
+		char out[ADDR_STRLEN], want[ADDR_STRLEN];
+		uint64_t zeros = rand_u64(&rnd);
+
+		/* Every second octet is zero, and many whole groups. */
+		for (size_t k = 0; k < (a.family == 4 ? 4u : 16u); k++) {
+			unsigned group = (unsigned)(zeros >> (k / 2) & 1);
+
+			a.ip[k] = (zeros >> (8 + k) & 1) * group == 0 ? 0 :
+			    (uint8_t)(rand_u64(&rnd) >>
+				(zeros >> (24 + k) & 1) * 4);
+		}
+		ck_assert_ptr_nonnull(inet_ntop(a.family == 4 ? AF_INET :
+			AF_INET6, a.ip, want, sizeof(want)));
+		/* Those are never IPv6 here. */
+		if (a.family == 6 && strncmp(want, "::ffff:", 7) == 0 &&
+		    strchr(want, '.') != NULL)
+			continue;
+		ck_assert_str_eq(addr_ip_str(&a, out), want);
+	}
 }
 END_TEST
 
@@ -334,6 +365,7 @@ addr_suite(void)
 	tcase_add_test(tc, ip4_accepted);
 	tcase_add_test(tc, ip4_refused);
 	tcase_add_test(tc, ip6_text);
+	tcase_add_test(tc, test_text);
 	tcase_add_test(tc, ip6_refused);
 	tcase_add_test(tc, zones);
 	tcase_add_test(tc, text);

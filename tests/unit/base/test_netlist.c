@@ -1,5 +1,6 @@
 #include "base/netlist.h"
 
+#include "base/rand.h"
 #include "suites.h"
 #include "unit.h"
 
@@ -235,6 +236,45 @@ START_TEST(long_list)
 }
 END_TEST
 
+/* Bit by bit. */
+static bool
+same_bits(const struct addr *a, const struct addr *b, unsigned bits)
+{
+	for (unsigned i = 0; i < bits; i++)
+		if (((a->ip[i / 8] ^ b->ip[i / 8]) << i % 8 & 0x80) != 0)
+			return false;
+	return true;
+}
+
+/* Every length, and addresses that differ in one bit. */
+START_TEST(every_bit)
+{
+	struct rand rnd;
+
+	rand_init_fixed(&rnd, 1);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct addr a = { .family = i % 2 == 0 ? 4 : 6 };
+		unsigned length = a.family == 4 ? 32 : 128;
+		struct prefix p = { .bits = (uint8_t)rand_below(&rnd,
+			length + 1) };
+		const struct netlist l = { &p, 1 };
+		unsigned flip = (unsigned)rand_below(&rnd, length);
+
+		for (unsigned k = 0; k < length / 8; k++)
+			a.ip[k] = (uint8_t)rand_u64(&rnd);
+		p.net = a;
+		for (unsigned k = p.bits; k < length; k++)
+			p.net.ip[k / 8] &= (uint8_t)~(0x80u >> k % 8);
+		ck_assert_int_eq(netlist_match(&l, &a), p.bits);
+		a.ip[flip / 8] ^= (uint8_t)(0x80u >> flip % 8);
+		ck_assert_int_eq(netlist_match(&l, &a),
+		    same_bits(&p.net, &a, p.bits) ? p.bits : -1);
+		a.family = a.family == 4 ? 6 : 4;
+		ck_assert_int_eq(netlist_match(&l, &a), -1);
+	}
+}
+END_TEST
+
 Suite *
 netlist_suite(void)
 {
@@ -247,6 +287,7 @@ netlist_suite(void)
 	tcase_add_test(tc, allows);
 	tcase_add_test(tc, embedded);
 	tcase_add_test(tc, long_list);
+	tcase_add_test(tc, every_bit);
 	suite_add_tcase(s, tc);
 	return s;
 }
