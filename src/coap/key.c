@@ -114,12 +114,6 @@ put_each(struct writer *w, const struct coap_msg *m, enum part part)
 static inline enum part
 part_of_known(uint16_t number)
 {
-	const uint64_t target = coap_opt_bit(COAP_OPT_URI_HOST) |
-	    coap_opt_bit(COAP_OPT_URI_PORT) |
-	    coap_opt_bit(COAP_OPT_URI_PATH) |
-	    coap_opt_bit(COAP_OPT_URI_QUERY) |
-	    coap_opt_bit(COAP_OPT_PROXY_URI) |
-	    coap_opt_bit(COAP_OPT_PROXY_SCHEME);
 	const uint64_t none = coap_opt_bit(COAP_OPT_ETAG) |
 	    coap_opt_bit(COAP_OPT_OBSERVE) |
 	    coap_opt_bit(COAP_OPT_MAX_AGE) |
@@ -133,7 +127,7 @@ part_of_known(uint16_t number)
 	    coap_opt_bit(COAP_OPT_NO_RESPONSE);
 	uint64_t bit = coap_opt_bit(number);
 
-	if ((bit & target) != 0)
+	if ((bit & coap_opt_targets()) != 0)
 		return PART_TARGET;
 	return (bit & none) != 0 ? PART_NONE : PART_REST;
 }

@@ -96,6 +96,18 @@ coap_opt_bit(uint16_t number)
 	    number == COAP_OPT_NO_RESPONSE ? UINT64_C(1) << 10 : 0;
 }
 
+/* The bits of the options that name the target. */
+static inline uint64_t
+coap_opt_targets(void)
+{
+	return coap_opt_bit(COAP_OPT_URI_HOST) |
+	    coap_opt_bit(COAP_OPT_URI_PORT) |
+	    coap_opt_bit(COAP_OPT_URI_PATH) |
+	    coap_opt_bit(COAP_OPT_URI_QUERY) |
+	    coap_opt_bit(COAP_OPT_PROXY_URI) |
+	    coap_opt_bit(COAP_OPT_PROXY_SCHEME);
+}
+
 /* RFC 7252 5.4.6. */
 static inline bool
 coap_opt_critical(uint16_t n)

@@ -17,7 +17,7 @@ enum {
 	Q = PCT_QUESTION,
 };
 
-static const uint8_t sets[128] = {
+const uint8_t pct_sets[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	0, S, 0, 0, S, 0, A, S, S, S, S, S, S, U, U, P,
@@ -27,12 +27,6 @@ static const uint8_t sets[128] = {
 	0, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
 	U, U, U, U, U, U, U, U, U, U, U, 0, 0, 0, U, 0,
 };
-
-static inline bool
-in_set(uint8_t c, unsigned set)
-{
-	return c < sizeof(sets) && (sets[c] & set) != 0;
-}
 
 int
 pct_hex(uint8_t c)
@@ -47,7 +41,7 @@ bool
 pct_ok(struct span s, unsigned set)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (in_set(s.p[i], set))
+		if (pct_in(s.p[i], set))
 			continue;
 		if (s.p[i] != '%' || s.n - i < 3 || pct_hex(s.p[i + 1]) < 0 ||
 		    pct_hex(s.p[i + 2]) < 0)
@@ -85,7 +79,7 @@ pct_put(struct writer *w, struct span s, unsigned set)
 		uint8_t c = s.p[i];
 		char triplet[] = { '%', digits[c >> 4], digits[c & 15] };
 
-		if (in_set(c, set))
+		if (pct_in(c, set))
 			writer_u8(w, c);
 		else
 			writer_put(w, triplet, sizeof(triplet));

@@ -26,6 +26,15 @@ enum {
 	PCT_ARGUMENT = PCT_QUERY & ~PCT_AMPERSAND,	/* one of a query */
 };
 
+/* The sets that an octet is in; none from 0x80 on. */
+extern const uint8_t pct_sets[256];
+
+static inline bool
+pct_in(uint8_t c, unsigned set)
+{
+	return (pct_sets[c] & set) != 0;
+}
+
 /* The value of a hexadecimal digit, or -1. */
 int pct_hex(uint8_t c);
 

@@ -7,6 +7,10 @@
  * understood. Percent-encoding is undone exactly once and after cutting, so no
  * encoded delimiter ever cuts (PRX-19).
  *
+ * Most URIs have nothing to be undone: no triplet, no capital in front of the
+ * path, no segment that begins with a dot. They are read in one pass; whatever
+ * is not like that, or not right, is left to the other reader.
+ *
  * Lenient readers of hosts and dots are how filters are walked around; here
  * one reading serves the access rules and the forwarding alike, and what could
  * be read in two ways is refused.
@@ -244,11 +248,80 @@ read_host(struct coap_uri *u, const struct authority *a, bool zone)
 	return true;
 }
 
+/* A port of one to five digits at *P, if there is one. False for any other. */
+static bool
+plain_port(const uint8_t **p, const uint8_t *end, uint16_t *port)
+{
+	const uint8_t *c = *p;
+	uint32_t v = 0;
+
+	if (c == end || *c != ':')
+		return true;
+	while (++c < end && is_digit(*c) && c - *p <= 5)
+		v = v * 10 + (uint32_t)(*c - '0');
+	*p = c;
+	*port = (uint16_t)v;
+	return v > 0 && v <= UINT16_MAX;
+}
+
+/* From *P on octets of SET as they are; no segment that begins with a dot. */
+static struct span
+plain_part(const uint8_t **p, const uint8_t *end, unsigned set)
+{
+	const uint8_t *start = *p, *c = start;
+
+	while (c < end && pct_in(*c, set) &&
+	    (*c != '.' || c == start || c[-1] != '/'))
+		c++;
+	*p = c;
+	return span_make(start, (size_t)(c - start));
+}
+
+/* False when TEXT is not plain, or not a URI at all. */
+static bool
+parse_plain(struct coap_uri *u, struct span text)
+{
+	static const char coap[] = { 'c', 'o', 'a', 'p', ':', '/', '/' };
+	const uint8_t *p, *end;
+	struct span host;
+
+	if (text.n <= sizeof(coap) || text.n > SEGMENTS_MAX ||
+	    memcmp(text.p, coap, sizeof(coap)) != 0)
+		return false;
+	p = text.p + sizeof(coap);
+	end = text.p + text.n;
+	host = span_make(p, 0);
+	while (p < end && (is_digit(*p) || (*p >= 'a' && *p <= 'z') ||
+		*p == '.' || *p == '-'))
+		p++;
+	host.n = (size_t)(p - host.p);
+	u->port = coap_scheme_port(COAP_SCHEME_COAP);
+	if (!plain_port(&p, end, &u->port))
+		return false;
+	u->path = span_make(p, 0);
+	if (p < end && *p == '/')
+		u->path = plain_part(&p, end, PCT_PATH);
+	u->has_query = p < end && *p == '?';
+	if (u->has_query)
+		p++;
+	u->query = span_make(p, 0);
+	if (u->has_query)
+		u->query = plain_part(&p, end, PCT_QUERY);
+	if (p != end || !coap_host_parse(&u->host, host, u->host_buf, false))
+		return false;
+	u->scheme = COAP_SCHEME_COAP;
+	u->scheme_text = span_make(text.p, 4);
+	u->plain = true;
+	return true;
+}
+
 enum coap_uri_err
 coap_uri_parse(struct coap_uri *u, struct span text, unsigned flags)
 {
 	struct authority a = { .present = false };
 
+	if (parse_plain(u, text))
+		return COAP_URI_OK;
 	memset(u, 0, sizeof(*u));
 	if (text.n == 0 || !split(u, &a, text))
 		return COAP_URI_BAD;
@@ -279,17 +352,19 @@ numeric(struct span s)
 static bool
 name_ok(struct span s)
 {
-	static const char never[] = "/:?#[]@\\%\x7f";
-	struct span label;
+	static const bool never[256] = { ['/'] = true, [':'] = true,
+		['?'] = true, ['#'] = true, ['['] = true, [']'] = true,
+		['@'] = true, ['\\'] = true, ['%'] = true, [0x7f] = true };
+	size_t label = 0;	/* the last */
 
-	if (has_any(s, never, sizeof(never) - 1))
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ')
+	for (size_t i = 0; i < s.n; i++) {
+		if (never[s.p[i]] || s.p[i] <= ' ')
 			return false;
-	for (label = cut(&s, '.', '.'); s.n > 0; label = cut(&s, '.', '.'))
-		skip(&s, 1);
-	return !numeric(label);	/* nor empty */
+		if (s.p[i] == '.')
+			label = i + 1;
+	}
+	/* Nor empty. */
+	return !numeric(span_make(s.p + label, s.n - label));
 }
 
 bool
@@ -386,16 +461,36 @@ resolve_dots(struct span path, uint64_t keep[SEGMENTS_MAX / 64], size_t *total)
 	return kept;
 }
 
+/* Writes as they are the parts of S between octets STOP. */
+static bool
+put_plain(struct coap_optw *o, uint16_t number, struct span s, uint8_t stop)
+{
+	for (;;) {
+		struct span part = cut(&s, stop, stop);
+
+		if (part.n > OPT_MAX)
+			return false;
+		coap_put_opt(o, number, part);
+		if (s.n == 0)
+			return true;
+		skip(&s, 1);
+	}
+}
+
 bool
 coap_uri_put_path(const struct coap_uri *u, struct coap_optw *o)
 {
-	uint64_t keep[SEGMENTS_MAX / 64] = { 0 };
+	uint64_t keep[SEGMENTS_MAX / 64];
 	struct span rest = u->path;
 	size_t left, kept;
 	bool ok = true;
 
 	if (rest.n == 0)
 		return true;
+	if (u->plain)
+		return rest.n == 1 || put_plain(o, COAP_OPT_URI_PATH,
+			span_make(rest.p + 1, rest.n - 1), '/');
+	memset(keep, 0, sizeof(keep));
 	kept = resolve_dots(rest, keep, &left);
 	if (kept == 0)
 		return false;
@@ -420,6 +515,8 @@ coap_uri_put_query(const struct coap_uri *u, struct coap_optw *o)
 	struct span rest = u->query;
 	bool more = u->has_query, ok = true;
 
+	if (more && u->plain)
+		return put_plain(o, COAP_OPT_URI_QUERY, rest, '&');
 	while (more) {
 		put_decoded(o, COAP_OPT_URI_QUERY, cut(&rest, '&', '&'), &ok);
 		more = rest.n > 0;

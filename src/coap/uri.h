@@ -52,6 +52,8 @@ struct coap_uri {
 	struct span path;	/* raw, from the first slash; may be empty */
 	struct span query;	/* raw, behind the question mark */
 	bool has_query;
+	bool plain;		/* path and query are known to have neither
+				 * triplets nor dot segments */
 };
 
 enum coap_uri_err {

@@ -95,6 +95,30 @@ check_scheme(struct classified *c, enum coap_scheme s)
 	return true;
 }
 
+/* OPTS are what M with the plain URI U has become. */
+static void
+know_expanded(struct classified *c, const struct coap_msg *m,
+    const struct coap_uri *u, struct span opts)
+{
+	c->msg.opts = opts;
+	c->msg.has = m->has & ~coap_opt_targets();
+	if (u->path.n > 1)
+		c->msg.has |= coap_opt_bit(COAP_OPT_URI_PATH);
+	if (u->has_query)
+		c->msg.has |= coap_opt_bit(COAP_OPT_URI_QUERY);
+}
+
+/* Likewise of any: read again, unless it is known what they are. */
+static bool
+take_expanded(struct classified *c, const struct coap_msg *m,
+    const struct coap_uri *u, struct span opts)
+{
+	if (!m->known || !u->plain)
+		return coap_parse_opts(&c->msg, opts);
+	know_expanded(c, m, u, opts);
+	return true;
+}
+
 /* RFC 7252 5.10.2: Proxy-Uri. */
 static bool
 target_from_proxy_uri(struct classified *c, const struct coap_msg *m,
@@ -113,7 +137,7 @@ target_from_proxy_uri(struct classified *c, const struct coap_msg *m,
 	if (!check_scheme(c, u.scheme))
 		return false;
 	if (rewrite_expand(&u, m, w) != REWRITE_OK ||
-	    !coap_parse_opts(&c->msg, writer_span(w)))
+	    !take_expanded(c, m, &u, writer_span(w)))
 		return fail(c, COAP_402, "malformed Proxy-Uri");
 	/* What was surplus next to an option that is gone now still is
 	 * (MSG-18). */

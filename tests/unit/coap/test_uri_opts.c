@@ -1,4 +1,5 @@
 /* Tests of coap/uri: URIs to options and options to URIs. */
+#include "base/rand.h"
 #include "coap/dump.h"
 #include "coap/uri.h"
 #include "hex.h"
@@ -403,6 +404,83 @@ START_TEST(test_authority)
 }
 END_TEST
 
+/* The URI TEXT and its options into BUF. */
+static enum coap_uri_err
+read(struct coap_uri *u, struct span text, uint8_t *buf, size_t cap,
+    struct span *opts)
+{
+	struct writer w = writer_make(buf, cap);
+	struct coap_optw o = coap_optw(&w);
+	enum coap_uri_err e = coap_uri_parse(u, text, 0);
+
+	if (e == COAP_URI_OK &&
+	    (!coap_uri_put_path(u, &o) || !coap_uri_put_query(u, &o)))
+		e = COAP_URI_BAD;
+	*opts = writer_span(&w);
+	return e;
+}
+
+/* Parts of a URI in a row, now and then cut or changed. */
+static struct span
+random_uri(char *text, size_t cap, struct rand *rnd)
+{
+	static const char *const parts[] = { "a", "lamp", ".", "..", "/", "//",
+		"?", "&", ":", ":5683", ":0", ":70000", "127.0.0.1", "1",
+		"[::1]", "a.example", "%41", "%2e", "%zz", "=", "B", "@", "#",
+		"0x1", "-", "_", ":00080", "example." };
+	size_t n = (size_t)snprintf(text, cap, "coap://%s",
+	    rand_below(rnd, 3) == 0 ? "" : "a.example");
+
+	for (uint64_t i = rand_below(rnd, 9); i > 0; i--)
+		n += (size_t)snprintf(text + n, cap - n, "%s",
+		    parts[rand_below(rnd, UNIT_COUNT(parts))]);
+	if (rand_below(rnd, 20) == 0 && cap - n > 300) {
+		memset(text + n, 'x', 260);
+		n += 250 + rand_below(rnd, 10);
+	}
+	return span_make(text, n);
+}
+
+/* What is read in one pass is what the careful reader makes of it, who reads
+ * any scheme with a capital (ATK-21: there is one parsed form). */
+START_TEST(test_plain)
+{
+	static uint8_t buf[2][2048];
+	unsigned plain = 0, ok = 0;
+	struct rand rnd;
+
+	rand_init_fixed(&rnd, 1);
+	for (unsigned i = 0; i < 200000; i++) {
+		struct coap_uri a, b;
+		struct span text, opts[2];
+		enum coap_uri_err e;
+		char space[1024];
+
+		text = random_uri(space, sizeof(space), &rnd);
+		e = read(&a, text, buf[0], sizeof(buf[0]), &opts[0]);
+		space[0] = 'C';
+		ck_assert_int_eq(read(&b, text, buf[1], sizeof(buf[1]),
+			&opts[1]), e);
+		if (e != COAP_URI_OK)
+			continue;
+		ck_assert(!b.plain);
+		ok++;
+		plain += a.plain;
+		assert_span(opts[0], opts[1]);
+		assert_span(a.host.text, b.host.text);
+		ck_assert(a.host.literal == b.host.literal);
+		ck_assert(addr_eq(&a.host.addr, &b.host.addr));
+		ck_assert_int_eq(a.scheme, b.scheme);
+		ck_assert_uint_eq(a.port, b.port);
+		assert_span(a.path, b.path);
+		ck_assert(a.has_query == b.has_query);
+		assert_span(a.query, b.query);
+	}
+	ck_assert_uint_gt(plain, 10000);
+	ck_assert_uint_gt(ok - plain, 10000);
+}
+END_TEST
+
 Suite *uri_opts_suite(void);
 
 Suite *
@@ -419,6 +497,7 @@ uri_opts_suite(void)
 	tcase_add_test(tc, test_format);
 	tcase_add_test(tc, test_format_options);
 	tcase_add_test(tc, test_authority);
+	tcase_add_test(tc, test_plain);
 	suite_add_tcase(s, tc);
 	return s;
 }
