@@ -29,8 +29,10 @@ class Children:
             self.stop(child, patience=2)
 
     def start(self, command, core, output, stdin=subprocess.DEVNULL):
+        """CORE: where it runs; None: wherever we may."""
         def prepare():
-            os.sched_setaffinity(0, {core})
+            if core is not None:
+                os.sched_setaffinity(0, {core})
             # PR_SET_PDEATHSIG: should we be killed, the child goes too.
             self.libc.prctl(1, signal.SIGKILL)
 

@@ -1,11 +1,13 @@
 # make bench: the proxy against a batched relay, one interleaved run. Pass
 # options in BENCHFLAGS; bench/run --help names them. tests/system/test_rate.py
-# uses origin and rate, tests/system/test_observers.py observers.
+# uses origin and rate, tests/system/test_observers.py observers,
+# tests/system/test_instructions.py lockstep.
 
 bench_programs = bench/load bench/observers bench/origin bench/relay
 EXTRA_PROGRAMS += bench/load bench/relay
-check_PROGRAMS += bench/observers bench/origin bench/rate
+check_PROGRAMS += bench/lockstep bench/observers bench/origin bench/rate
 bench_load_SOURCES = bench/bench.h bench/latency.h bench/load.c
+bench_lockstep_SOURCES = bench/bench.h bench/lockstep.c
 bench_observers_SOURCES = bench/bench.h bench/latency.h bench/observers.c \
 	bench/crowd.c bench/crowd.h \
 	bench/lines.c bench/lines.h \
@@ -23,7 +25,13 @@ bench: src/coaproxy $(bench_programs)
 	    --observers-program bench/observers \
 	    $(BENCHFLAGS)
 
-.PHONY: bench
+# What a request costs in instructions, system calls and allocations, as
+# tests/system/test_instructions.py counts it: this becomes the baseline.
+baseline: src/coaproxy bench/lockstep
+	$(PYTHON) -B $(srcdir)/bench/count --builddir . --write
+
+.PHONY: bench baseline
 
 CLEANFILES += bench/load bench/relay
-EXTRA_DIST += bench/README bench/children.py bench/fanout.py bench/run
+EXTRA_DIST += bench/README bench/baseline.json bench/children.py bench/count \
+	bench/counting.py bench/fanout.py bench/run

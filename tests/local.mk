@@ -429,6 +429,7 @@ system_tests = \
 	tests/system/test_ctl.py \
 	tests/system/test_echo.py \
 	tests/system/test_forward.py \
+	tests/system/test_instructions.py \
 	tests/system/test_interop.py \
 	tests/system/test_lifecycle.py \
 	tests/system/test_links.py \
