@@ -89,17 +89,20 @@ class Server:
         self.name = os.path.basename(command[0])
         self.log = tempfile.TemporaryFile("w+", dir=bench.dir)
         self.child = bench.kids.start(command, core, self.log)
+        self.port = self.wait_ready(patience)
+
+    def wait_ready(self, patience):
+        """The port, as soon as it says that it is ready."""
         deadline = time.monotonic() + patience
         while True:
             found = self.READY.search(self.text())
             if found:
-                break
+                return int(found.group(1))
             if self.child.poll() is not None or time.monotonic() > deadline:
-                bench.kids.stop(self.child, patience=1)
-                raise Failure(f"{' '.join(command)} did not get ready:\n"
-                              + self.text())
+                self.bench.kids.stop(self.child, patience=1)
+                raise Failure(f"{' '.join(self.child.args)} did not get "
+                              "ready:\n" + self.text())
             time.sleep(0.01)
-        self.port = int(found.group(1))
 
     def text(self):
         # The offset is the child's too: pread leaves it alone.

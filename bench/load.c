@@ -1,21 +1,21 @@
 /*
  * load: a closed loop of CoAP clients.
  *
- * Each client is one connected UDP socket, so one source port, with one GET
+ * Each client is one connected UDP socket, so one source port, with one request
  * outstanding; the next one leaves when the right answer to the last has come:
- * right token, 2.05, the expected payload length. A CON request is repeated
+ * right token, 2.05 (2.04 to a PUT), the expected payload length. A CON request is repeated
  * every 2 s until something is heard, a separate CON answer is acknowledged.
  * No Message ID is used twice on a port within EXCHANGE_LIFETIME: after 65536
  * requests a client goes on with a new port that no client had before.
  *
  *	load [-c CLIENTS] [-d SECONDS | -n REQUESTS] [-w SECONDS] [-t con|non]
- *	    [-s OCTETS] [-u PATH]... [-x URI] [-b ADDRESS] [-P PID]
+ *	    [-m get|put] [-s OCTETS] [-u PATH]... [-x URI] [-b ADDRESS] [-P PID]
  *	    ADDRESS:PORT
  *
  * -u  path to ask for; several are used in turn, and "%c" in one becomes the
  *     client's number, so that no two clients ask for the same
  * -x  send Proxy-Uri, URI and path, instead of Uri-Path
- * -s  octets of payload that a right answer has
+ * -s  octets of payload that a right answer to a GET has, or the PUT itself
  * -w  warm up for so long before counting begins
  * -b  send from this address: to a proxy that remembers the ports of an
  *     earlier run, those of another address in 127.0.0.0/8 are new
@@ -34,7 +34,8 @@
 enum {
 	PATHS_MAX = 64,
 	CLIENTS_MAX = 16384,
-	MSG_MAX = 512,
+	URI_MAX = 512,
+	MSG_MAX = 2048,
 	TOKEN_LEN = 8,
 	OPTIONS_AT = BENCH_HEADER + TOKEN_LEN,
 	MIDS = 65536,
@@ -96,6 +97,7 @@ struct load {
 	size_t nclient;
 	size_t payload;
 	enum bench_type type;
+	bool put;
 	uint64_t duration;
 	uint64_t warm_up;
 	uint64_t requests;
@@ -133,8 +135,8 @@ request_new(const struct load *l, const char *path, size_t client)
 {
 	uint8_t *p = malloc(MSG_MAX);
 	uint8_t *q;
-	char text[MSG_MAX / 2];
-	char uri[MSG_MAX];
+	char text[URI_MAX / 2];
+	char uri[URI_MAX];
 
 	if (p == NULL)
 		err(1, "no memory");
@@ -149,7 +151,12 @@ request_new(const struct load *l, const char *path, size_t client)
 		    q, p + MSG_MAX, PROXY_URI, uri, strlen(uri));
 	}
 	p[0] = (uint8_t)(0x40 | (unsigned)l->type << 4 | TOKEN_LEN);
-	p[1] = BENCH_GET;
+	p[1] = l->put ? BENCH_PUT : BENCH_GET;
+	if (l->put && l->payload > 0) {
+		*q++ = 0xff;
+		memset(q, 'x', l->payload);
+		q += l->payload;
+	}
 	return (struct request){ .p = p, .n = (size_t)(q - p) };
 }
 
@@ -290,6 +297,8 @@ response_in(struct load *l, struct client *c, const uint8_t *p, size_t n)
 {
 	const uint8_t ack[BENCH_HEADER] = { 0x60, 0, p[2], p[3] };
 	enum bench_type type = bench_type(p);
+	uint8_t code = l->put ? BENCH_CHANGED : BENCH_CONTENT;
+	long payload = l->put ? 0 : (long)l->payload;
 	uint64_t now;
 
 	if (type == BENCH_CON)
@@ -301,7 +310,7 @@ response_in(struct load *l, struct client *c, const uint8_t *p, size_t n)
 		return;
 	}
 	now = bench_now_ns();
-	if (p[1] != BENCH_CONTENT || payload_length(p, n) != (long)l->payload) {
+	if (p[1] != code || payload_length(p, n) != payload) {
 		end_request(l, c, &l->tally.wrong, now);
 		return;
 	}
@@ -485,8 +494,8 @@ usage(void)
 	errx(2,
 	    "usage: load [-c CLIENTS] [-d SECONDS | -n REQUESTS] "
 	    "[-w SECONDS] [-t con|non]\n"
-	    "       [-s OCTETS] [-u PATH]... [-x URI] [-b ADDRESS] "
-	    "[-P PID] ADDRESS:PORT");
+	    "       [-m get|put] [-s OCTETS] [-u PATH]... [-x URI] "
+	    "[-b ADDRESS] [-P PID] ADDRESS:PORT");
 }
 
 static void
@@ -503,6 +512,14 @@ set_type(struct load *l, const char *s)
 	if (strcmp(s, "con") != 0 && strcmp(s, "non") != 0)
 		usage();
 	l->type = strcmp(s, "con") == 0 ? BENCH_CON : BENCH_NON;
+}
+
+static void
+set_method(struct load *l, const char *s)
+{
+	if (strcmp(s, "get") != 0 && strcmp(s, "put") != 0)
+		usage();
+	l->put = strcmp(s, "put") == 0;
 }
 
 static uint64_t
@@ -529,6 +546,8 @@ option(struct load *l, int opt, const char *arg)
 		l->warm_up = seconds(arg);
 	else if (opt == 't')
 		set_type(l, arg);
+	else if (opt == 'm')
+		set_method(l, arg);
 	else if (opt == 's')
 		l->payload = bench_number(arg, BENCH_PAYLOAD_MAX);
 	else if (opt == 'u')
@@ -556,7 +575,7 @@ main(int argc, char **argv)
 	l->nclient = 1;
 	l->payload = 64;
 	l->duration = 3 * SECOND;
-	while ((opt = getopt(argc, argv, "c:d:n:w:t:s:u:x:b:P:")) != -1)
+	while ((opt = getopt(argc, argv, "c:d:n:w:t:m:s:u:x:b:P:")) != -1)
 		option(l, opt, optarg);
 	if (optind + 1 != argc || l->nclient == 0)
 		usage();

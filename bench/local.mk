@@ -34,4 +34,5 @@ baseline: src/coaproxy bench/lockstep
 
 CLEANFILES += bench/load bench/relay
 EXTRA_DIST += bench/README bench/baseline.json bench/children.py bench/count \
-	bench/counting.py bench/fanout.py bench/run
+	bench/counting.py bench/fanout.py bench/machine.py bench/memory.py \
+	bench/node_proxy.js bench/peers.py bench/rounds.py bench/run

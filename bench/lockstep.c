@@ -33,8 +33,6 @@ enum {
 	MSG_MAX = 2048,
 	TOKEN_LEN = 8,
 	LINE_MAX_LEN = 128,
-	PUT = 0x03,
-	CHANGED = 0x44,
 	PROXY_URI = 35,
 	PATIENCE = 60,
 };
@@ -131,7 +129,7 @@ request_init(struct lockstep *l, size_t i)
 	char text[128];
 
 	m->p[0] = (uint8_t)(0x40 | (unsigned)l->type << 4 | TOKEN_LEN);
-	m->p[1] = l->put ? PUT : BENCH_GET;
+	m->p[1] = l->put ? BENCH_PUT : BENCH_GET;
 	if (l->forward) {
 		(void)snprintf(text, sizeof(text),
 		    "coap://127.0.0.1:%u/s/%zu/temperature", (unsigned)l->port,
@@ -174,7 +172,7 @@ answer(struct lockstep *l, uint8_t *p, const struct message *d)
 	p[0] = (uint8_t)((con ? 0x60 : 0x50) | token);
 	if (!con)
 		bench_put16(p + 2, l->origin_mid++);
-	p[1] = l->put ? CHANGED : BENCH_CONTENT;
+	p[1] = l->put ? BENCH_CHANGED : BENCH_CONTENT;
 	if (l->put)
 		return (size_t)(q - p);
 	q = bench_put_option(
@@ -205,7 +203,7 @@ origin_in(struct lockstep *l)
 	struct message m;
 
 	while (receive(l->origin, &m)) {
-		if (m.p[1] != (l->put ? PUT : BENCH_GET) ||
+		if (m.p[1] != (l->put ? BENCH_PUT : BENCH_GET) ||
 		    l->nheld == l->nclient)
 			l->disturbed++;
 		else
@@ -223,7 +221,7 @@ client_in(struct lockstep *l, size_t i)
 			l->disturbed++;
 			continue;
 		}
-		if (m.p[1] != (l->put ? CHANGED : BENCH_CONTENT) ||
+		if (m.p[1] != (l->put ? BENCH_CHANGED : BENCH_CONTENT) ||
 		    memcmp(m.p + BENCH_HEADER, &l->token, TOKEN_LEN) != 0 ||
 		    (!l->put && m.n < l->size))
 			errx(1, "a wrong answer, code %02x", m.p[1]);

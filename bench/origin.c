@@ -1,7 +1,7 @@
 /*
  * origin: a CoAP server that answers every GET with 2.05 and the same
- * payload, as fast as one thread can: ACK to CON, NON to NON. It remembers
- * nothing and never stays silent, so what the proxy in front of it costs is
+ * payload, every PUT with 2.04, as fast as one thread can: ACK to CON, NON to
+ * NON. It remembers nothing and never stays silent, so what the proxy in front of it costs is
  * all the benchmark sees.
  *
  *	origin [-p PORT] [-k PORTS] [-s OCTETS] [-a MAX-AGE]
@@ -83,7 +83,10 @@ answer(struct origin *o, uint8_t *d, unsigned slot)
 	if (type > BENCH_NON || d[1] == 0 || d[1] >= 0x20)
 		return;
 	iov[1].iov_len = d[1] == BENCH_GET ? o->tail_len : 0;
-	d[1] = d[1] == BENCH_GET ? BENCH_CONTENT : METHOD_NOT_ALLOWED;
+	if (d[1] == BENCH_GET)
+		d[1] = BENCH_CONTENT;
+	else
+		d[1] = d[1] == BENCH_PUT ? BENCH_CHANGED : METHOD_NOT_ALLOWED;
 	if (type == BENCH_NON) {
 		d[0] = (uint8_t)(0x50 | tkl);
 		bench_put16(d + 2, o->mid++);
