@@ -19,20 +19,32 @@ bench_origin_SOURCES = bench/bench.h bench/origin.c \
 bench_rate_SOURCES = bench/bench.h bench/rate.c
 bench_relay_SOURCES = bench/bench.h bench/relay.c
 
+bench_run = $(PYTHON) -B $(srcdir)/bench/run --coaproxy src/coaproxy \
+	--load bench/load --origin bench/origin --relay bench/relay \
+	--observers-program bench/observers
+
 bench: src/coaproxy $(bench_programs)
-	$(PYTHON) -B $(srcdir)/bench/run --coaproxy src/coaproxy \
-	    --load bench/load --origin bench/origin --relay bench/relay \
-	    --observers-program bench/observers \
-	    $(BENCHFLAGS)
+	$(bench_run) $(BENCHFLAGS)
+
+# All of it, and into the tables of docs/performance.md: half an hour.
+performance: src/coaproxy $(bench_programs)
+	status=0; \
+	$(bench_run) --scenario all --json bench/split.json $(BENCHFLAGS) || \
+	    status=$$?; \
+	$(bench_run) --placement same --clients 256 --no-counts --peers none \
+	    --scenario con64,non64,con1024,cached64,forward64 \
+	    --json bench/same.json $(BENCHFLAGS) || status=$$?; \
+	$(PYTHON) -B $(srcdir)/bench/table -o $(srcdir)/docs/performance.md \
+	    bench/split.json bench/same.json && exit $$status
 
 # What a request costs in instructions, system calls and allocations, as
 # tests/system/test_instructions.py counts it: this becomes the baseline.
 baseline: src/coaproxy bench/lockstep
 	$(PYTHON) -B $(srcdir)/bench/count --builddir . --write
 
-.PHONY: bench baseline
+.PHONY: bench baseline performance
 
-CLEANFILES += bench/load bench/relay
+CLEANFILES += bench/load bench/relay bench/same.json bench/split.json
 EXTRA_DIST += bench/README bench/baseline.json bench/children.py bench/count \
 	bench/counting.py bench/fanout.py bench/machine.py bench/memory.py \
-	bench/node_proxy.js bench/peers.py bench/rounds.py bench/run
+	bench/node_proxy.js bench/peers.py bench/rounds.py bench/run bench/table
