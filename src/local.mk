@@ -47,7 +47,8 @@ src_libmsg_a_SOURCES = \
 	src/msg/peer.c src/msg/peer.h \
 	src/msg/received.c src/msg/received.h \
 	src/msg/reply.c \
-	src/msg/sent.c src/msg/sent.h
+	src/msg/sent.c src/msg/sent.h \
+	src/msg/timing.c src/msg/timing.h
 
 src_libnet_a_SOURCES = \
 	src/net/dns.c src/net/dns.h \

@@ -87,7 +87,8 @@ tests_unit_msg_unit_SOURCES = $(unit_runner) \
 	tests/unit/msg/test_received.c \
 	tests/unit/msg/test_reply.c \
 	tests/unit/msg/test_requests.c \
-	tests/unit/msg/test_sent.c
+	tests/unit/msg/test_sent.c \
+	tests/unit/msg/test_timing.c
 
 tests_unit_net_unit_SOURCES = $(unit_runner) \
 	tests/unit/net/ends.c \
@@ -406,6 +407,7 @@ scenarios = \
 	tests/replay/pool.rp \
 	tests/replay/reliability.rp \
 	tests/replay/reload.rp \
+	tests/replay/reloadlimits.rp \
 	tests/replay/reverse.rp \
 	tests/replay/review.rp \
 	tests/replay/rows.rp \

@@ -17,7 +17,8 @@ enum { CLASSES = 5 };
 
 struct buf_pool {
 	struct buf *free[CLASSES];
-	size_t max;		/* used + held never exceed it */
+	size_t max;		/* used + held never exceed it, unless it has
+				 * come down: then they follow */
 	size_t used;		/* bytes handed out */
 	size_t held;		/* bytes on the free lists */
 	uint64_t full;
@@ -85,6 +86,12 @@ buf_pool_new(size_t max_bytes)
 }
 
 void
+buf_pool_limit(struct buf_pool *p, size_t max_bytes)
+{
+	p->max = max_bytes;
+}
+
+void
 buf_pool_free(struct buf_pool *p)
 {
 	if (p == NULL)
@@ -104,7 +111,7 @@ buf_get(struct buf_pool *p, size_t need)
 
 	if (need > BUF_LARGE)
 		return NULL;
-	if (footprint(class) <= p->max - p->used)
+	if (footprint(class) + p->used <= p->max)
 		b = p->free[class] != NULL ? pop(p, class) : make(p, class);
 	if (b == NULL) {
 		p->full++;
@@ -121,7 +128,7 @@ buf_get(struct buf_pool *p, size_t need)
 bool
 buf_pool_low(const struct buf_pool *p)
 {
-	return p->max - p->used < p->max / 8;
+	return p->used + p->max / 8 > p->max;
 }
 
 struct buf *

@@ -35,6 +35,9 @@ struct buf {
  * reuse included. NULL when there is no memory. */
 struct buf_pool *buf_pool_new(size_t max_bytes);
 
+/* At most MAX_BYTES from now on: while more are handed out, none is to be had. */
+void buf_pool_limit(struct buf_pool *p, size_t max_bytes);
+
 /* Every buf must have been given back. Of NULL: nothing. */
 void buf_pool_free(struct buf_pool *p);
 

@@ -72,7 +72,7 @@ pool_init(struct pool *p, size_t size, size_t max)
 	assert(size <= SIZE_MAX - ALIGN);
 	*p = (struct pool){ 0 };
 	p->size = (size + ALIGN - 1) / ALIGN * ALIGN;
-	p->max = max;
+	p->max = p->goal = max;
 }
 
 void
@@ -111,4 +111,17 @@ pool_put(struct pool *p, void *obj)
 	assert(p->used > 0);
 	p->used--;
 	push(p, obj);
+}
+
+void
+pool_limit(struct pool *p, size_t max)
+{
+	p->max = p->goal = max;
+}
+
+void
+pool_limit_slowly(struct pool *p, size_t max, size_t spare)
+{
+	p->goal = max;
+	p->max = max > p->used + spare ? max : p->used + spare;
 }

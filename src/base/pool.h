@@ -7,6 +7,7 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct pool {
 	struct pool_slab *slabs;
 	size_t size;		/* of one object, rounded up */
 	size_t used, max;
+	size_t goal;		/* what max is to become; not above it */
 	uint64_t full;		/* refusals */
 };
 
@@ -29,5 +31,25 @@ void pool_fini(struct pool *p);
 void *pool_get(struct pool *p);
 
 void pool_put(struct pool *p, void *obj);
+
+/* At most MAX in use from now on: while there are more, none is to be had.
+ * Memory is kept for reuse. */
+void pool_limit(struct pool *p, size_t max);
+
+/* Likewise for a pool whose user makes room when it is full. While more than
+ * MAX are in use, or less than SPARE below that, the limit is above it, and
+ * comes down as pool_shrinks() is asked. */
+void pool_limit_slowly(struct pool *p, size_t max, size_t spare);
+
+/* P was full, and one has been given back: whether another one has to be. The
+ * limit is one lower then. */
+static inline bool
+pool_shrinks(struct pool *p)
+{
+	if (p->max <= p->goal)
+		return false;
+	p->max--;
+	return true;
+}
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * keep: what a running program cannot change.
  *
- * Keys flagged KEY_RESTART size tables and derive lifetimes; they are in
- * sections that there is one of, and fill members of struct conf.
+ * Keys flagged KEY_RESTART are in sections that there is one of, and fill
+ * members of struct conf.
  */
 #include "conf/conf.h"
 
@@ -121,9 +121,6 @@ conf_keep(struct conf *next, const struct conf *in_use)
 	}
 	if (fclose(f) != 0)
 		abort();
-	next->observe.max_observers = next->message.max_observers;
-	next->observe.max_per_client = next->message.max_per_client;
-	msg_params_derive(&next->message);
 	if (n > 0)
 		return text;
 	free(text);

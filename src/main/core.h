@@ -78,6 +78,9 @@ bool daemon_open_log(const struct conf *c, int *fd);
 /* The log goes to FD, as C says. */
 void daemon_set_log(struct daemon *d, const struct conf *c, int fd);
 
+/* The budget of the datagrams that C makes for. */
+size_t daemon_buf_octets(const struct conf *c);
+
 /* Operators see what is in use now. */
 void daemon_show(struct daemon *d);
 

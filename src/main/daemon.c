@@ -25,12 +25,15 @@ enum {
 
 /* ---- building ---- */
 
+size_t
+daemon_buf_octets(const struct conf *c)
+{
+	return (size_t)c->message.max_exchanges * BUF_PER_EXCHANGE;
+}
+
 static bool
 build_net(struct daemon *d)
 {
-	size_t room = (size_t)d->conf->message.max_exchanges *
-	    BUF_PER_EXCHANGE;
-
 	rand_init(&d->rnd);
 	d->loop = loop_new();
 	if (d->loop == NULL)
@@ -41,7 +44,7 @@ build_net(struct daemon *d)
 	d->resolver = resolve_new(d->loop, &d->conf->dns);
 	if (d->resolver == NULL)
 		return false;
-	d->bufs = buf_pool_new(room);
+	d->bufs = buf_pool_new(daemon_buf_octets(d->conf));
 	return d->bufs != NULL;
 }
 

@@ -128,6 +128,7 @@ static void
 swap(struct daemon *d, struct next *n)
 {
 	const struct regime *last = d->regime;
+	uint64_t now = loop_now(d->loop);
 	size_t nlast = d->conf->nlisten;
 	struct listener_sum *was = sums_listeners(&d->admin.src);
 
@@ -136,9 +137,11 @@ swap(struct daemon *d, struct next *n)
 	daemon_set_log(d, n->regime->conf, n->log_fd);
 	/* The one before is there until the proxy has let go of it. */
 	regime_use(d, n->regime);
-	client_reload(d->client);
+	buf_pool_limit(d->bufs, daemon_buf_octets(d->conf));
+	client_reload(d->client, now);
+	server_reload(d->server, now);
 	listen_swap(d);
-	proxy_reload(d->proxy, &n->regime->proxy, loop_now(d->loop));
+	proxy_reload(d->proxy, &n->regime->proxy, now);
 	daemon_show(d);
 	carry_counters(d, last, was, nlast);
 	free(was);

@@ -9,6 +9,7 @@
 #define MSG_CORE_H
 
 #include "msg/datagram.h"
+#include "msg/timing.h"
 
 enum { OLD_MIDS = 20 };		/* as many as MAX_RETRANSMIT may be */
 
@@ -29,6 +30,7 @@ struct dgram {
 	const struct dgram_ops *ops;
 	void *user;
 	const struct msg_params *params;
+	struct timings timings;
 	struct timers *timers;
 	struct buf_pool *bufs;
 	struct rand *rnd;
@@ -85,6 +87,14 @@ void dgram_sent_init(struct dgram *d, struct sent *s, uint8_t type,
  * went out, ELAPSED seconds ago: it is brought up to date (RFC 7252 5.10.5).
  * *AGED is what has been taken off before, 0 at first. */
 void dgram_age(struct buf *b, uint32_t elapsed, uint32_t *aged);
+
+/* How long the ID of a message that is sent now must not be used again. */
+static inline uint64_t
+dgram_lease(struct dgram *d, uint64_t now)
+{
+	return d->timings.past ? timings_lifetime(&d->timings, now) :
+				 d->params->exchange_lifetime;
+}
 
 /* Puts S, about to be transmitted, into the table; a CON will be repeated. */
 void dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now);

@@ -31,6 +31,14 @@ expiry_fire(struct timer *t, uint64_t now)
 	dgram_expiry_arm(d);
 }
 
+/* Every peer in use has a record, a message out or an observer, so with more
+ * peers than these there is always an idle one to forget. */
+static size_t
+max_peers(const struct msg_params *params)
+{
+	return 2 * (size_t)params->max_exchanges + params->max_observers + 1024;
+}
+
 struct dgram *
 dgram_new(const struct dgram_ops *ops, void *user,
     const struct msg_params *params, struct timers *timers,
@@ -48,14 +56,13 @@ dgram_new(const struct dgram_ops *ops, void *user,
 	d->bufs = bufs;
 	d->rnd = rnd;
 	hash_key_init(&d->digest_key, rnd);
+	timings_init(&d->timings, params);
 	timer_init(&d->acks, dgram_ack_fire);
 	timer_init(&d->expiry, expiry_fire);
 	pool_init(&d->sent_pool, sizeof(struct sent), max);
 	pool_init(&d->exchange_pool, sizeof(struct exchange), max);
 	dgram_notes_init(d);
-	/* Every peer in use has a record, a message out or an observer, so with
-	 * more peers than these there is always an idle one to forget. */
-	if (!peers_init(&d->peers, 2 * max + params->max_observers + 1024, rnd))
+	if (!peers_init(&d->peers, max_peers(params), rnd))
 		goto err0;
 	if (!received_init(&d->received, max))
 		goto err1;
@@ -73,6 +80,25 @@ err1:
 err0:
 	free(d);
 	return NULL;
+}
+
+void
+dgram_reload(struct dgram *d, uint64_t now)
+{
+	size_t max = d->params->max_exchanges;
+
+	timings_change(&d->timings, d->params, now);
+	pool_limit(&d->sent_pool, max);
+	pool_limit(&d->exchange_pool, max);
+	pool_limit(&d->notes_pool, d->params->max_observers);
+	peers_limit(&d->peers, max_peers(d->params));
+	received_limit(&d->received, max);
+}
+
+uint64_t
+dgram_lifetime(struct dgram *d, uint64_t now)
+{
+	return timings_lifetime(&d->timings, now);
 }
 
 struct peers *
@@ -125,12 +151,12 @@ reject(struct dgram *d, struct peer *p, const struct coap_msg *m)
 }
 
 static void
-age_answer(struct dgram *d, struct received *r, uint64_t now)
+age_answer(struct received *r, uint64_t now)
 {
 	/* When it was answered is known to the second; at once it has not grown
 	 * older, so the latest of them counts. */
-	uint64_t expires = r->due * UINT64_C(1000) + 999;
-	uint64_t first = expires - d->params->exchange_lifetime;
+	uint64_t first = r->life == UINT16_MAX ? 0 :
+	    (r->due - r->life) * UINT64_C(1000) + 999;
 	uint32_t aged = r->aged, elapsed;
 
 	if (now <= first)
@@ -154,7 +180,7 @@ duplicate(struct dgram *d, struct received *r, uint64_t now)
 	if (r->once && r->copies > ONCE_COPIES)
 		return;
 	if (r->state == RECEIVED_REPLIED && r->answer == ANSWER_BUF) {
-		age_answer(d, r, now);
+		age_answer(r, now);
 		dgram_transmit(d, r->peer, r->buf);
 		return;
 	}

@@ -126,6 +126,14 @@ struct dgram *dgram_new(const struct dgram_ops *ops, void *user,
     const struct msg_params *params, struct timers *timers,
     struct buf_pool *bufs, struct rand *rnd);
 
+/* PARAMS have changed. Messages under way go on as they began, and so do
+ * records; what there is more of than allowed stays. */
+void dgram_reload(struct dgram *d, uint64_t now);
+
+/* How long a Message ID may be in use: EXCHANGE_LIFETIME, the longest of those
+ * that messages under way have begun with. */
+uint64_t dgram_lifetime(struct dgram *d, uint64_t now);
+
 /* Forgets everything; no upcall. Peers, and notes, may be freed afterwards. */
 void dgram_free(struct dgram *d);
 

@@ -52,7 +52,7 @@ dgram_build(struct dgram *d, const struct coap_head *h, struct span opts,
 bool
 dgram_next_mid(struct dgram *d, struct peer *p, uint16_t *mid, uint64_t now)
 {
-	if (mids_next(&p->mids, now, d->params->exchange_lifetime, mid))
+	if (mids_next(&p->mids, now, dgram_lease(d, now), mid))
 		return true;
 	d->stats.no_mid++;
 	return false;
@@ -133,7 +133,7 @@ sent_fire(struct timer *t, uint64_t now)
 	struct dgram *d = s->dgram;
 	uint64_t next;
 
-	switch (sent_due(s, d->params, now, &next)) {
+	switch (sent_due(s, timing_at(&d->timings, s->timing), now, &next)) {
 	case SENT_COPY:
 		d->stats.retransmissions++;
 		s->peer->stats.retransmissions++;
@@ -162,6 +162,7 @@ dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now)
 	table_insert(&d->sent, &s->node, peer_mid_hash(s->peer, s->mid));
 	if (s->type != COAP_CON)
 		return;
+	s->timing = d->timings.now;
 	s->timeout = sent_first_timeout(d->params, d->rnd);
 	timer_start(d->timers, &s->timer, now + s->timeout);
 }

@@ -146,6 +146,7 @@ tell_con(struct dgram *d, struct note *n, uint16_t mid, bool last, uint64_t now)
 	n->con_at = seconds(now);
 	n->nons = 0;
 	sent_first(&ns->con, ns->con.peer, mid, now);
+	ns->con.timing = d->timings.now;
 	ns->con.timeout = sent_first_timeout(d->params, d->rnd);
 	timer_start(d->timers, &ns->con.timer, now + ns->con.timeout);
 }
@@ -329,9 +330,11 @@ repeat(struct dgram *d, struct notes *ns, bool have_mid, uint16_t mid,
 static void
 con_fire(struct dgram *d, struct notes *ns, uint64_t now)
 {
+	const struct msg_params *params =
+	    timing_at(&d->timings, ns->con.timing);
 	bool behind = ns->con.state == SENT_WAIT_ACK &&
 	    now - ns->con.first <=
-		d->params->max_transmit_span + SENT_LATE_MS &&
+		params->max_transmit_span + SENT_LATE_MS &&
 	    d->ops->behind(d->user, ns->telling);
 	uint16_t mid = 0;
 	uint64_t next;
@@ -340,7 +343,7 @@ con_fire(struct dgram *d, struct notes *ns, uint64_t now)
 		timer_start(d->timers, &ns->con.timer, now + RETRY_MS);
 		return;
 	}
-	switch (sent_due(&ns->con, d->params, now, &next)) {
+	switch (sent_due(&ns->con, params, now, &next)) {
 	case SENT_COPY:
 		timer_start(d->timers, &ns->con.timer, next);
 		repeat(d, ns, behind, mid, now);

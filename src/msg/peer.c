@@ -78,16 +78,36 @@ peers_fini(struct peers *ps)
 	pool_fini(&ps->pool);
 }
 
+/* Above what is in use when the limit comes down: those who come meanwhile have
+ * records made room for, whose peers are idle then. */
+enum { PEERS_SPARE = 1024 };
+
+void
+peers_limit(struct peers *ps, size_t max)
+{
+	pool_limit_slowly(&ps->pool, max, PEERS_SPARE);
+}
+
+static bool
+evict(struct peers *ps)
+{
+	if (list_empty(&ps->idle))
+		return false;
+	ps->evicted++;
+	peer_forget(ps, CONTAINER_OF(ps->idle.next, struct peer, idle));
+	return true;
+}
+
 /* Room for one more: a new one, or that of the longest idle. */
 static struct peer *
 peer_alloc(struct peers *ps)
 {
 	struct peer *p = pool_get(&ps->pool);
 
-	if (p != NULL || list_empty(&ps->idle))
+	if (p != NULL || !evict(ps))
 		return p;
-	ps->evicted++;
-	peer_forget(ps, CONTAINER_OF(ps->idle.next, struct peer, idle));
+	if (!list_empty(&ps->idle) && pool_shrinks(&ps->pool))
+		evict(ps);
 	return pool_get(&ps->pool);
 }
 

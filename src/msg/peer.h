@@ -90,6 +90,10 @@ bool peers_init(struct peers *ps, size_t max, struct rand *rnd)
     __attribute__((warn_unused_result));
 void peers_fini(struct peers *ps);
 
+/* At most MAX from now on. While there are more, idle ones give way, two for
+ * each new one. */
+void peers_limit(struct peers *ps, size_t max);
+
 /* The peer of REMOTE at LOCAL on socket IO, made when it is new. NULL when the
  * table is full of peers in use. */
 struct peer *peers_get(struct peers *ps, const struct addr *remote,

@@ -4,7 +4,8 @@
  * Those waiting for their empty ACK are on one list, answered ones on one of
  * two in the order they expire, which is the order they were answered in, since
  * delay and lifetime are constants. So one timer serves all of a kind, and
- * making room takes the head of a list.
+ * making room takes the head of a list. Where a reload makes one of them
+ * shorter, those that come later wait for those before them.
  */
 #include "msg/received.h"
 
@@ -17,6 +18,7 @@ received_init(struct received_table *t, size_t max)
 {
 	*t = (struct received_table){ .answer_max = max * ANSWER_BUDGET };
 	list_init(&t->open);
+	t->answer_goal = t->answer_max;
 	list_init(&t->idempotent);
 	list_init(&t->others);
 	list_init(&t->orphans);
@@ -80,6 +82,36 @@ evict(struct received_table *t)
 	return true;
 }
 
+/* Room for a record. */
+static void
+make_room(struct received_table *t)
+{
+	if (evict(t) && pool_shrinks(&t->pool))
+		evict(t);
+}
+
+/* The octets of answers are within their limit, which may have to come down. */
+static void
+trim_answers(struct received_table *t)
+{
+	while (t->answer_octets > t->answer_max && evict(t))
+		;
+	if (t->answer_max <= t->answer_goal)
+		return;
+	evict(t);
+	t->answer_max = t->answer_octets > t->answer_goal ?
+	    t->answer_octets : t->answer_goal;
+}
+
+void
+received_limit(struct received_table *t, size_t max)
+{
+	pool_limit_slowly(&t->pool, max, 0);
+	t->answer_goal = max * ANSWER_BUDGET;
+	t->answer_max = t->answer_octets > t->answer_goal ?
+	    t->answer_octets : t->answer_goal;
+}
+
 /* Whether a request that must be remembered may come. Without room for its
  * record or for its answer it would be taken without protection (MSG-66). */
 static bool
@@ -96,7 +128,7 @@ received_add(struct received_table *t, struct peer *p, uint16_t mid,
 	struct received *r;
 
 	if (t->pool.used == t->pool.max)
-		evict(t);
+		make_room(t);
 	r = idempotent || lasting_open(t) ? pool_get(&t->pool) : NULL;
 	if (r == NULL) {
 		t->stats.refused++;
@@ -185,14 +217,16 @@ received_done(struct received_table *t, struct received *r,
 	r->state = RECEIVED_REPLIED;
 	r->answer = answer & 3;
 	r->due = (uint32_t)((now + lifetime + 999) / 1000);
+	r->life = lifetime / 1000 < UINT16_MAX ?
+	    (uint16_t)((lifetime + 999) / 1000) : UINT16_MAX;
 	list_del(&r->link);
 	list_add_tail(r->idempotent ? &t->idempotent : &t->others, &r->link);
 	if (answer != ANSWER_BUF)
 		return;
 	r->buf = buf_ref(b);
 	t->answer_octets += b->cap;
-	while (t->answer_octets > t->answer_max && evict(t))
-		;
+	if (t->answer_octets > t->answer_max)
+		trim_answers(t);
 }
 
 void
@@ -224,6 +258,8 @@ received_expire(struct received_table *t, uint64_t now)
 {
 	expire_list(t, &t->idempotent, now);
 	expire_list(t, &t->others, now);
+	if (t->pool.max > t->pool.goal)
+		pool_limit_slowly(&t->pool, t->pool.goal, 0);
 }
 
 uint64_t

@@ -44,6 +44,8 @@ struct received {
 	uint32_t digest;	/* keyed hash of the datagram (MSG-91) */
 	uint32_t due;		/* OPEN, a CON: when the empty ACK is, ms, cut;
 				 * REPLIED: when it expires, seconds */
+	uint16_t life;		/* REPLIED: how long it is kept, seconds;
+				 * UINT16_MAX: that long or longer */
 	uint16_t mid;
 	uint16_t aged;		/* seconds taken off the Max-Age in buf */
 	uint8_t copies;		/* how often it arrived; stops at 255 */
@@ -70,6 +72,7 @@ struct received_table {
 	size_t lasting;		/* records that are not idempotent */
 	size_t answer_octets;	/* of datagrams kept for duplicates */
 	size_t answer_max;
+	size_t answer_goal;	/* what that is to become; not above it */
 	struct received_stats stats;
 };
 
@@ -77,6 +80,10 @@ struct received_table {
 bool received_init(struct received_table *t, size_t max)
     __attribute__((warn_unused_result));
 void received_fini(struct received_table *t);
+
+/* At most MAX from now on. Nothing is forgotten at once: while there are more,
+ * two records give way for each new one. */
+void received_limit(struct received_table *t, size_t max);
 
 /* The record of message MID from P, or NULL. */
 struct received *received_find(const struct received_table *t,

@@ -37,6 +37,7 @@ struct sent {
 	uint32_t aged;		/* seconds taken off its Max-Age so far */
 	uint16_t mid;
 	uint8_t type, state, copies;
+	uint8_t timing;		/* what it is repeated by, see msg/timing.h */
 	bool request;		/* embedded in a struct exchange */
 };
 

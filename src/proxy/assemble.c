@@ -13,21 +13,38 @@ expire_fire(struct timer *t, uint64_t now)
 	timer_start(p->timers, t, upload_next(&p->uploads));
 }
 
+static struct upload_conf
+limits(const struct proxy_conf *c)
+{
+	return (struct upload_conf){
+		.max_body = c->block.max_body,
+		.max_total = COLLECTED_MAX * c->block.max_body,
+		.max_transfers = c->block.max_transfers,
+		.lifetime = c->exchange_lifetime,
+		.szx = c->block.szx,
+	};
+}
+
 bool
 assemble_start(struct proxy *p, struct rand *rnd)
 {
-	const struct block_conf *c = &p->conf->block;
-	const struct upload_conf conf = {
-		.max_body = c->max_body,
-		.max_total = COLLECTED_MAX * c->max_body,
-		.max_transfers = c->max_transfers,
-		.lifetime = p->conf->exchange_lifetime,
-		.szx = c->szx,
-	};
+	const struct upload_conf conf = limits(p->conf);
 
 	timer_init(&p->upload_expiry, expire_fire);
-	pool_init(&p->transfers, sizeof(struct transfer), c->max_transfers);
+	pool_init(&p->transfers, sizeof(struct transfer), conf.max_transfers);
 	return uploads_init(&p->uploads, &conf, rnd);
+}
+
+void
+assemble_resize(struct proxy *p)
+{
+	const struct upload_conf conf = limits(p->conf);
+
+	pool_limit(&p->transfers, conf.max_transfers);
+	uploads_configure(&p->uploads, &conf);
+	if (timer_running(&p->upload_expiry))
+		timer_start(p->timers, &p->upload_expiry,
+		    upload_next(&p->uploads));
 }
 
 void
@@ -39,7 +56,7 @@ assemble_stop(struct proxy *p)
 }
 
 static enum verdict
-too_large(struct proxy *p, struct request *r)
+too_large(struct proxy *p, struct request *r, size_t max)
 {
 	uint8_t space[8];
 	struct writer w = writer_make(space, sizeof(space));
@@ -47,7 +64,7 @@ too_large(struct proxy *p, struct request *r)
 	struct reply reply = { .code = COAP_413 };
 
 	p->stats.too_large++;
-	coap_put_uint(&o, COAP_OPT_SIZE1, (uint32_t)p->conf->block.max_body);
+	coap_put_uint(&o, COAP_OPT_SIZE1, (uint32_t)max);
 	reply.opts = writer_span(&w);
 	return answer(p, r, &reply);
 }
@@ -101,7 +118,7 @@ stage_collect(struct proxy *p, struct request *r)
 	case UPLOAD_INCOMPLETE:
 		return answer_error(p, r, COAP_408, "");
 	case UPLOAD_TOO_LARGE:
-		return too_large(p, r);
+		return too_large(p, r, u.max_body);
 	case UPLOAD_BAD:
 		return answer_error(p, r, COAP_400, "bad block");
 	case UPLOAD_FULL:

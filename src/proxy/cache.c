@@ -24,6 +24,7 @@ enum {
 	STEPS = 4,		/* sizes between two powers of two */
 	TRIM_MIN = 128 << 10,	/* octets freed before pages are given back */
 	OPTS_MAX = 4096,	/* of a refreshed entry */
+	BATCH = 1024,		/* entries forgotten in a turn of the loop */
 };
 
 /* ---- accounts ---- */
@@ -537,6 +538,7 @@ bool
 cache_init(struct cache *c, const struct cache_conf *conf, struct rand *rnd)
 {
 	*c = (struct cache){ .conf = *conf, .secret = rand_key(rnd) };
+	c->goal = conf->size;
 	list_init(&c->lru);
 	for (size_t i = 0; i < CACHE_SHARES; i++)
 		list_init(&c->shares[i].lru);
@@ -548,11 +550,45 @@ cache_init(struct cache *c, const struct cache_conf *conf, struct rand *rnd)
 	return false;
 }
 
-void
+static bool
+shrunk(const struct cache *c)
+{
+	return list_empty(&c->lru) ||
+	    (c->old == 0 && cache_octets(c) <= c->goal);
+}
+
+bool
+cache_shrink(struct cache *c, uint64_t now)
+{
+	size_t used;
+
+	for (unsigned left = BATCH; left > 0 && !shrunk(c); left--) {
+		drop(c, victim(c, now));
+		c->stats.evicted++;
+		c->old -= c->old > 0;
+	}
+	used = cache_octets(c);
+	if (shrunk(c)) {
+		c->old = 0;
+		c->conf.size = c->goal;
+		return false;
+	}
+	c->conf.size = used > c->goal ? used : c->goal;
+	return true;
+}
+
+bool
 cache_configure(struct cache *c, const struct cache_conf *conf, uint64_t now)
 {
 	c->conf = *conf;
-	make_room(c, 0, now);
+	c->goal = conf->size;
+	return cache_shrink(c, now);
+}
+
+void
+cache_empty(struct cache *c)
+{
+	c->old = c->keys.count;
 }
 
 void

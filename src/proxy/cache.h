@@ -54,6 +54,8 @@ struct cache {
 	struct cache_share shares[CACHE_SHARES];
 	struct cache_share *heavy;	/* the last to exceed half of the
 					 * budget, or NULL */
+	size_t goal;		/* what conf.size is to become */
+	size_t old;		/* entries to be forgotten, the size apart */
 	size_t octets;		/* of entries, those held included */
 	size_t freed;		/* ... since pages were last given back */
 	struct cache_stats stats;
@@ -107,9 +109,15 @@ bool cache_init(struct cache *c, const struct cache_conf *conf,
 /* Frees all entries; none may be held. */
 void cache_fini(struct cache *c);
 
-/* From now on CONF holds. */
-void cache_configure(struct cache *c, const struct cache_conf *conf,
+/* From now on CONF holds. When what is there does not fit, some entries are
+ * forgotten at once, and others at each call of cache_shrink(): true if that is
+ * needed. */
+bool cache_configure(struct cache *c, const struct cache_conf *conf,
     uint64_t now);
+bool cache_shrink(struct cache *c, uint64_t now);
+
+/* Likewise for all entries there are, whatever their size. */
+void cache_empty(struct cache *c);
 
 /* Octets in use, tables included. */
 size_t cache_octets(const struct cache *c);

@@ -54,6 +54,7 @@ struct proxy {
 	struct backoff backoff;		/* origins that asked for patience */
 	struct cache cache;
 	bool sharing;			/* it is there for everybody */
+	struct timer shrink;		/* of the cache, once it is smaller */
 	struct table pending;		/* fetches that may be shared, by key */
 	struct table pending_uris;	/* ... and by URI */
 	struct request spare;
@@ -118,11 +119,18 @@ conf_leave(struct proxy_conf *c)
 /* The sends of ROUTE, perhaps of a configuration before, count there. */
 struct tally_origin *route_origin(struct proxy *p, const struct route *route);
 
+/* ---- proxy.c ---- */
+
+/* The limits in p->conf are others than before. What there is more of goes on;
+ * the cache is share_reload()'s. */
+void proxy_resize(struct proxy *p);
+
 /* ---- assemble.c: bodies from clients ---- */
 
 bool assemble_start(struct proxy *p, struct rand *rnd)
     __attribute__((warn_unused_result));
 void assemble_stop(struct proxy *p);
+void assemble_resize(struct proxy *p);
 enum verdict stage_collect(struct proxy *p, struct request *r);
 
 /* ---- ask.c: the way up ---- */

@@ -13,6 +13,13 @@ crowds_init(struct crowds *cs, size_t max, size_t all, struct rand *rnd)
 }
 
 void
+crowds_resize(struct crowds *cs, size_t max, size_t all)
+{
+	cs->max = max;
+	pool_limit(&cs->pool, all);
+}
+
+void
 crowds_fini(struct crowds *cs)
 {
 	table_fini(&cs->table);

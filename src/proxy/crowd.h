@@ -31,6 +31,9 @@ bool crowds_init(struct crowds *cs, size_t max, size_t all, struct rand *rnd)
     __attribute__((warn_unused_result));
 void crowds_fini(struct crowds *cs);
 
+/* Other limits: who is in a crowd stays. */
+void crowds_resize(struct crowds *cs, size_t max, size_t all);
+
 /* One more of CLIENT's address: the crowd it belongs to, or NULL when that is
  * full. */
 struct crowd *crowd_join(struct crowds *cs, const struct addr *client);

@@ -157,15 +157,38 @@ heard(struct echo *e, struct confirmed *c, uint64_t now)
 	list_add_tail(&e->idle, &c->idle);
 }
 
-static struct confirmed *
-add(struct echo *e, const struct place *p, uint64_t hash)
+void
+echo_resize(struct echo *e, size_t max)
+{
+	pool_limit_slowly(&e->pool, max, 0);
+}
+
+static bool
+evict(struct echo *e)
 {
 	struct confirmed *c = longest_idle(e);
 
-	if (c != NULL && e->pool.used == e->pool.max) {
-		e->evicted++;
-		forget(e, c);
-	}
+	if (c == NULL)
+		return false;
+	e->evicted++;
+	forget(e, c);
+	return true;
+}
+
+static void
+make_room(struct echo *e)
+{
+	if (evict(e) && pool_shrinks(&e->pool))
+		evict(e);
+}
+
+static struct confirmed *
+add(struct echo *e, const struct place *p, uint64_t hash)
+{
+	struct confirmed *c;
+
+	if (e->pool.used == e->pool.max)
+		make_room(e);
 	c = pool_get(&e->pool);
 	if (c == NULL)
 		return NULL;

@@ -36,6 +36,10 @@ bool echo_init(struct echo *e, size_t max, struct rand *rnd)
     __attribute__((warn_unused_result));
 void echo_fini(struct echo *e);
 
+/* Room for MAX from now on; while there are more, two are confirmed no more for
+ * each that is. */
+void echo_resize(struct echo *e, size_t max);
+
 /* The value for CLIENT at LISTENER, made at NOW. */
 void echo_make(const struct echo *e, const struct addr *client,
     unsigned listener, uint64_t now, uint8_t out[ECHO_LEN]);

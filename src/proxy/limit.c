@@ -64,13 +64,36 @@ identity(const struct addr *client, unsigned listener)
 	return id;
 }
 
-static struct bucket *
-bucket_new(struct limits *l, const struct addr *id, uint64_t hash)
+void
+limits_resize(struct limits *l, size_t max)
+{
+	pool_limit_slowly(&l->pool, max, 0);
+}
+
+static bool
+evict(struct limits *l)
 {
 	struct bucket *b = quietest(l);
 
-	if (b != NULL && l->pool.used == l->pool.max)
+	if (b != NULL)
 		forget(l, b);
+	return b != NULL;
+}
+
+static void
+make_room(struct limits *l)
+{
+	if (evict(l) && pool_shrinks(&l->pool))
+		evict(l);
+}
+
+static struct bucket *
+bucket_new(struct limits *l, const struct addr *id, uint64_t hash)
+{
+	struct bucket *b;
+
+	if (l->pool.used == l->pool.max)
+		make_room(l);
 	b = pool_get(&l->pool);
 	if (b == NULL)
 		return NULL;

@@ -32,6 +32,10 @@ bool limits_init(struct limits *l, size_t max, struct rand *rnd)
     __attribute__((warn_unused_result));
 void limits_fini(struct limits *l);
 
+/* Room for MAX from now on; while there are more, two give way for each that
+ * comes. */
+void limits_resize(struct limits *l, size_t max);
+
 enum limit_verdict {
 	LIMIT_PASS,
 	LIMIT_REFUSE,	/* 4.29, to be said at most once a second */

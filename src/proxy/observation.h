@@ -146,6 +146,7 @@ void observation_end_by(struct proxy *p, struct observation *o, uint8_t code,
 
 bool observers_start(struct proxy *p, struct rand *rnd)
     __attribute__((warn_unused_result));
+void observers_resize(struct proxy *p);
 void observers_stop(struct proxy *p);
 
 /* R, about to be answered from O's entry, observes from now on. False when

@@ -20,6 +20,13 @@ observe_start(struct proxy *p, struct rand *rnd)
 }
 
 void
+observe_resize(struct proxy *p)
+{
+	pool_limit(&p->observation_pool, p->conf->max_requests / 2 + 1);
+	observers_resize(p);
+}
+
+void
 observe_forget(struct fetch *f)
 {
 	if (f->obs != NULL)

@@ -22,6 +22,9 @@
 bool observe_start(struct proxy *p, struct rand *rnd)
     __attribute__((warn_unused_result));
 
+/* The limits are others than before. */
+void observe_resize(struct proxy *p);
+
 /* Every observer is forgotten, every observation cancelled without a word. */
 void observe_stop(struct proxy *p);
 

@@ -35,6 +35,15 @@ observers_start(struct proxy *p, struct rand *rnd)
 }
 
 void
+observers_resize(struct proxy *p)
+{
+	const struct observe_conf *c = &p->conf->observe;
+
+	crowds_resize(&p->crowds, CROWD * (size_t)c->max_per_client,
+	    c->max_observers);
+}
+
+void
 observers_stop(struct proxy *p)
 {
 	timer_stop(&p->tell);

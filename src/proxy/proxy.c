@@ -385,6 +385,19 @@ proxy_set_upstream(struct proxy *p, const struct upstream_ops *ops, void *self)
 	p->up_self = self;
 }
 
+void
+proxy_resize(struct proxy *p)
+{
+	const struct proxy_conf *c = p->conf;
+
+	pool_limit(&p->requests, c->max_requests);
+	pool_limit(&p->fetches, c->max_requests);
+	limits_resize(&p->limits, c->max_clients);
+	echo_resize(&p->echo, c->max_clients);
+	observe_resize(p);
+	assemble_resize(p);
+}
+
 static void
 drop_waiters(struct proxy *p, struct fetch *f)
 {

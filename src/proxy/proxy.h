@@ -123,17 +123,15 @@ struct proxy *proxy_new(struct proxy_conf *conf, const struct self *self,
     struct timers *timers, struct rand *rnd);
 
 /* Prepares CONF, which is to take the place of the configuration in use, or
- * takes that back. It has the same max_requests, max_clients, max_observers,
- * max_per_client, max_body, max_transfers and exchange_lifetime. False without
- * memory. */
+ * takes that back. False without memory. */
 bool proxy_prepare(struct proxy *p, struct proxy_conf *conf)
     __attribute__((warn_unused_result));
 void proxy_abandon(struct proxy *p, struct proxy_conf *conf);
 
 /* CONF, prepared, is in use from now on. What is under way goes on under the
  * one it began with; an observation stays where its request would lead to the
- * same target now, other observers are told 5.03. Everything else stays as it
- * is, but for the cache if its limits have changed. */
+ * same target now, other observers are told 5.03. Of what there is more than
+ * its limits allow nothing is taken away, but from the cache. */
 void proxy_reload(struct proxy *p, struct proxy_conf *conf, uint64_t now);
 
 /* Where fetches go; before the first request. */

@@ -116,7 +116,7 @@ proxy_reload(struct proxy *p, struct proxy_conf *conf, uint64_t now)
 
 	p->now = now;
 	p->conf = conf;
-	p->uploads.conf.szx = conf->block.szx;
+	proxy_resize(p);
 	tallies_use(&p->tallies, &conf->counts);
 	share_reload(p, last);
 	observe_reload(p);

@@ -39,12 +39,23 @@ limits(const struct proxy_conf *c)
 	return conf;
 }
 
+/* The next of those that there is no room for any more are forgotten. */
+static void
+shrink_fire(struct timer *t, uint64_t now)
+{
+	struct proxy *p = CONTAINER_OF(t, struct proxy, shrink);
+
+	if (cache_shrink(&p->cache, now))
+		timer_start(p->timers, t, now);
+}
+
 bool
 share_start(struct proxy *p, struct rand *rnd)
 {
 	const struct cache_conf conf = limits(p->conf);
 
 	p->sharing = p->conf->cache.size > 0;
+	timer_init(&p->shrink, shrink_fire);
 	if (!cache_init(&p->cache, &conf, rnd))
 		return false;
 	if (!table_init(&p->pending, 64))
@@ -60,6 +71,7 @@ err0:
 void
 share_stop(struct proxy *p)
 {
+	timer_stop(&p->shrink);
 	table_fini(&p->pending);
 	table_fini(&p->pending_uris);
 	cache_fini(&p->cache);
@@ -68,14 +80,17 @@ share_stop(struct proxy *p)
 void
 share_reload(struct proxy *p, const struct proxy_conf *last)
 {
-	static const struct cache_conf none = { .size = 0 };
 	const struct cache_conf conf = limits(p->conf);
 
 	p->sharing = p->conf->cache.size > 0;
 	/* While it is off nobody makes stale what has changed. */
 	if (!p->sharing && last->cache.size > 0)
-		cache_configure(&p->cache, &none, p->now);
-	cache_configure(&p->cache, &conf, p->now);
+		cache_empty(&p->cache);
+	while (p->sharing && last->cache.size == 0 &&
+	    cache_shrink(&p->cache, p->now))
+		;
+	if (cache_configure(&p->cache, &conf, p->now))
+		timer_start(p->timers, &p->shrink, p->now);
 }
 
 /* ---- fetches under way ---- */

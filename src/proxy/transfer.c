@@ -20,7 +20,7 @@ transfer_new(struct proxy *p, struct fetch *f)
 	if (t == NULL)
 		return NULL;
 	*t = (struct transfer){ .sending = false };
-	collect_init(&t->down, p->conf->block.max_body, SZX_MAX);
+	collect_init(&t->down, f->route.conf->block.max_body, SZX_MAX);
 	f->transfer = t;
 	return t;
 }
@@ -365,11 +365,12 @@ collected(struct proxy *p, struct fetch *f, const struct coap_msg *last,
 
 /* What is being collected is bounded in all. */
 static bool
-count(struct proxy *p, struct transfer *t)
+count(struct proxy *p, const struct fetch *f, struct transfer *t)
 {
 	p->collected += t->down.room - t->counted;
 	t->counted = t->down.room;
-	return p->collected <= COLLECTED_MAX * p->conf->block.max_body;
+	return p->collected <=
+	    COLLECTED_MAX * f->route.conf->block.max_body;
 }
 
 static enum transfer_step
@@ -397,7 +398,7 @@ feed_down(struct proxy *p, struct fetch *f, const struct coap_msg *m,
 		return TRANSFER_BAD;
 	switch (collect_feed(&t->down, m)) {
 	case COLLECT_ASK:
-		if (!count(p, t)) {
+		if (!count(p, f, t)) {
 			fetch_failed(f, FETCH_BUSY, p->now);
 			return TRANSFER_GOES_ON;
 		}

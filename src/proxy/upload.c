@@ -40,6 +40,7 @@ struct upload {
 	size_t n;		/* octets received */
 	size_t last;		/* where the last block begins; 0: the first */
 	size_t size1;		/* 0: not told */
+	size_t max_body, max_total;	/* when it began */
 	uint64_t heard;		/* when the last block came */
 	bool if_none_match;
 	struct arena arena;
@@ -71,6 +72,14 @@ uploads_init(struct uploads *u, const struct upload_conf *conf,
 		return true;
 	table_fini(&u->table);
 	return false;
+}
+
+void
+uploads_configure(struct uploads *u, const struct upload_conf *conf)
+{
+	u->conf = *conf;
+	pool_limit(&u->pool, conf->max_transfers);
+	pool_limit(&u->client_pool, conf->max_transfers);
 }
 
 static struct upload *
@@ -237,50 +246,65 @@ larger(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+/* Whether T may have MORE octets as one of its client's. */
 static bool
-fits_share(const struct uploads *u, const struct client *c, size_t more)
+fits_share(const struct upload *t, size_t more)
 {
-	size_t share = larger(u->conf.max_total / UPLOAD_SHARE,
-	    u->conf.max_body);
+	size_t share = larger(t->max_total / UPLOAD_SHARE, t->max_body);
 
-	return c == NULL || (c->octets <= share && more <= share - c->octets);
+	return t->client->octets <= share && more <= share - t->client->octets;
 }
 
 static bool
-fits_total(const struct uploads *u, size_t more)
+fits_total(const struct uploads *u, size_t max, size_t more)
 {
-	return more <= u->conf.max_total - u->octets - u->held;
+	return u->octets + u->held + more <= max;
 }
 
-/* Makes room for MORE octets of C, or of nobody in particular (NULL). */
+/* Makes room for MORE octets of a body that is not under way. */
 static bool
-make_room(struct uploads *u, const struct client *c, size_t more)
+make_room(struct uploads *u, size_t more)
 {
 	struct upload *t;
 
-	for (;;) {
-		if (!fits_share(u, c, more))
-			t = first_own(c);
-		else if (!fits_total(u, more))
-			t = first(&u->fresh);
-		else
-			return true;
+	while (!fits_total(u, u->conf.max_total, more)) {
+		t = first(&u->fresh);
 		if (t == NULL)
 			return false;
 		drop(u, t);
+	}
+	return true;
+}
+
+/* Likewise of T, which is on no list of fresh ones. */
+static bool
+make_room_for(struct uploads *u, const struct upload *t, size_t more)
+{
+	struct upload *out;
+
+	for (;;) {
+		if (!fits_share(t, more))
+			out = first_own(t->client);
+		else if (!fits_total(u, t->max_total, more))
+			out = first(&u->fresh);
+		else
+			return true;
+		if (out == NULL)
+			return false;
+		drop(u, out);
 	}
 }
 
 /* How much to get for NEED octets, so that it need not be done often. */
 static size_t
-roomy(const struct uploads *u, const struct upload *t, size_t need)
+roomy(const struct upload *t, size_t need)
 {
 	size_t n = t->cap > 0 ? 2 * t->cap : smaller(t->size1, HINT_MAX);
 
 	/* Size1 is an estimate (BLK-08), good for asking for less. */
 	if (t->size1 >= need)
 		n = smaller(n, t->size1);
-	return larger(smaller(n, u->conf.max_body), need);
+	return larger(smaller(n, t->max_body), need);
 }
 
 /* Makes T's body CAP octets, which have to fit and to be more than none. */
@@ -302,15 +326,15 @@ resize(struct uploads *u, struct upload *t, size_t cap)
 static bool
 grow(struct uploads *u, struct upload *t, size_t need)
 {
-	size_t cap = roomy(u, t, need);
+	size_t cap = roomy(t, need);
 
 	if (need <= t->cap)
 		return true;
 	/* Others give way for what is needed only. */
-	if (!fits_share(u, t->client, cap - t->cap) ||
-	    !fits_total(u, cap - t->cap))
+	if (!fits_share(t, cap - t->cap) ||
+	    !fits_total(u, t->max_total, cap - t->cap))
 		cap = need;
-	return make_room(u, t->client, cap - t->cap) && resize(u, t, cap);
+	return make_room_for(u, t, cap - t->cap) && resize(u, t, cap);
 }
 
 /* The client of another transfer for which there is a place, or NULL. */
@@ -321,6 +345,9 @@ make_place(struct uploads *u, const struct addr *id)
 	const struct client *c = client_find(u, id);
 	struct upload *t = NULL;
 
+	/* The limit has come down. */
+	if (u->pool.used > u->pool.max)
+		return NULL;
 	if (c != NULL && c->transfers >= share)
 		t = first_own(c);
 	else if (u->pool.used < u->pool.max)
@@ -349,6 +376,8 @@ upload_new(struct uploads *u, const struct piece *in)
 	memset(t, 0, sizeof(*t));
 	t->client = c;
 	t->client->transfers++;
+	t->max_body = u->conf.max_body;
+	t->max_total = u->conf.max_total;
 	list_init(&t->link);
 	list_init(&t->own);
 	table_insert(&u->table, &t->node, in->hash);
@@ -403,10 +432,9 @@ well_formed(const struct piece *in)
 
 /* RFC 7959 2.9.3, 4. */
 static bool
-too_large(const struct uploads *u, const struct piece *in)
+too_large(const struct piece *in, size_t max)
 {
 	uint64_t from = coap_block_offset(&in->block);
-	size_t max = u->conf.max_body;
 
 	return in->size1 > max || from > max ||
 	    in->msg->payload.n > max - (size_t)from;
@@ -450,7 +478,7 @@ take_only(struct uploads *u, const struct piece *in, struct upload_result *out)
 {
 	struct span s = in->msg->payload;
 
-	if (!make_room(u, NULL, s.n))
+	if (!make_room(u, s.n))
 		return UPLOAD_FULL;
 	if (s.n > 0) {
 		out->body = malloc(s.n);
@@ -528,7 +556,10 @@ take(struct uploads *u, const struct piece *in, struct upload_result *out)
 {
 	struct upload *t = find(u, in);
 
-	if (too_large(u, in)) {
+	/* Block 0 begins anew. */
+	out->max_body = t != NULL && in->block.num > 0 ? t->max_body :
+	    u->conf.max_body;
+	if (too_large(in, out->max_body)) {
 		if (t != NULL)
 			drop(u, t);
 		return UPLOAD_TOO_LARGE;

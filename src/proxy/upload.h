@@ -60,6 +60,9 @@ struct uploads {
 bool uploads_init(struct uploads *u, const struct upload_conf *conf,
     struct rand *rnd) __attribute__((warn_unused_result));
 
+/* CONF holds from now on; what is under way keeps the limits it began with. */
+void uploads_configure(struct uploads *u, const struct upload_conf *conf);
+
 /* Frees what is under way. Bodies handed out stay valid. */
 void uploads_fini(struct uploads *u);
 
@@ -82,6 +85,7 @@ enum upload_step {
 
 struct upload_result {
 	struct coap_block block;	/* Block1 of the answer */
+	size_t max_body;		/* ... for its Size1, too large */
 	/* With UPLOAD_DONE: what M is to be taken for, with all its options. */
 	uint8_t *body;			/* NULL when empty */
 	size_t n;

@@ -30,6 +30,7 @@ struct server {
 	struct listener *current;	/* whose input came last */
 	struct listener_stats settled;	/* of all, when that changed */
 	struct watches watches;
+	const struct msg_params *params;
 	struct server_stats stats;
 };
 
@@ -336,6 +337,7 @@ server_new(const struct msg_params *params, struct timers *timers,
 	if (s == NULL)
 		return NULL;
 	s->proxy = proxy;
+	s->params = params;
 	list_init(&s->listeners);
 	s->dgram = dgram_new(&server_dgram_ops, s, params, timers, bufs, rnd);
 	if (s->dgram == NULL) {
@@ -344,6 +346,13 @@ server_new(const struct msg_params *params, struct timers *timers,
 	}
 	watches_init(&s->watches, s->dgram, params->max_observers);
 	return s;
+}
+
+void
+server_reload(struct server *s, uint64_t now)
+{
+	dgram_reload(s->dgram, now);
+	watches_limit(&s->watches, s->params->max_observers);
 }
 
 struct listener *

@@ -75,6 +75,9 @@ void listener_close(struct listener *l);
  * remembered of. Whether there are others. */
 bool server_sweep(struct server *s);
 
+/* PARAMS have changed. */
+void server_reload(struct server *s, uint64_t now);
+
 /* What is noted of clients that the amplification limit is not for may be
  * wrong by now. */
 void server_forget_notes(struct server *s);

@@ -19,6 +19,12 @@ watches_init(struct watches *ws, struct dgram *dgram, size_t max)
 }
 
 void
+watches_limit(struct watches *ws, size_t max)
+{
+	pool_limit(&ws->pool, max);
+}
+
+void
 watches_fini(struct watches *ws)
 {
 	pool_fini(&ws->pool);

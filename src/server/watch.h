@@ -17,6 +17,7 @@ struct watches {
 
 /* At most MAX of them. */
 void watches_init(struct watches *ws, struct dgram *dgram, size_t max);
+void watches_limit(struct watches *ws, size_t max);
 void watches_fini(struct watches *ws);
 
 /* As in struct front_ops, for the client and the token of a request. */

@@ -727,7 +727,7 @@ static void
 sweep_fire(struct timer *t, uint64_t now)
 {
 	struct client *c = CONTAINER_OF(t, struct client, sweep);
-	uint64_t idle = c->conf->params->exchange_lifetime;
+	uint64_t idle = dgram_lifetime(c->dgram, now);
 
 	if (now > idle)
 		dests_expire(&c->dests, now - idle);
@@ -787,8 +787,14 @@ client_free(struct client *c)
 }
 
 void
-client_reload(struct client *c)
+client_reload(struct client *c, uint64_t now)
 {
+	size_t max = c->conf->params->max_exchanges;
+
+	dgram_reload(c->dgram, now);
+	pool_limit(&c->calls, max);
+	pool_limit(&c->dests.flows.pool, max);
+	c->dests.conf.max_waiting = max;
 	c->dests.conf.max_ports = c->conf->max_ports;
 }
 

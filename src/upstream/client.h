@@ -42,8 +42,8 @@ void client_free(struct client *c);
 /* What the proxy calls; its self is the client. */
 extern const struct upstream_ops client_upstream_ops;
 
-/* CONF has changed; its params only in what no deadline follows from. */
-void client_reload(struct client *c);
+/* CONF has changed, and what it points to. */
+void client_reload(struct client *c, uint64_t now);
 
 /* Servers that have been given up on, and not heard of since. */
 size_t client_silent(const struct client *c);

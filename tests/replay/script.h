@@ -37,8 +37,7 @@
  *	repeat N as i / ... / end	the steps between N times, with 1, 2..
  *				for $i; variables that are new in them are
  *				forgotten each time
- *	reload / ... / end	another configuration is in use from now on, but
- *				for [message] and limits
+ *	reload / ... / end	another configuration is in use from now on
  *	count NAME N		a counter has this value
  *	log LINE		the access log has this line next; [log] access
  *				must be written in the configuration

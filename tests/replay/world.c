@@ -40,6 +40,15 @@ load(struct world *w, const char *name, const char *text)
 }
 
 static void
+limit_observers(const struct world *w, struct conf *c)
+{
+	if (w->observes)
+		return;
+	c->message.max_observers = 0;
+	c->observe.max_observers = 0;
+}
+
+static void
 build_self(struct world *w)
 {
 	const struct conf *c = w->conf;
@@ -75,7 +84,7 @@ static void
 free_conf(struct world_conf *wc)
 {
 	list_del(&wc->link);
-	/* The message layers look into the first one. */
+	/* That is freed last. */
 	if (wc->conf != wc->world->conf)
 		conf_free(wc->conf);
 	free(wc->access);
@@ -127,21 +136,18 @@ new_conf(struct world *w, struct conf *c)
 		.access = wc->access,
 		.forward = c->has_forward ? &c->forward : NULL,
 		.rules = &c->rules,
-		.max_requests = w->conf->message.max_exchanges,
-		.max_clients = w->conf->message.max_exchanges,
+		.max_requests = c->message.max_exchanges,
+		.max_clients = c->message.max_exchanges,
 		.cache = c->cache,
 		.block = c->block,
 		.observe = c->observe,
-		.exchange_lifetime = w->conf->message.exchange_lifetime,
+		.exchange_lifetime = c->message.exchange_lifetime,
 		.unused = unused_cb,
 	};
 	if (w->logs)
 		wc->proxy.trail = c->log_access;
 	wc->proxy.trail.write = log_cb;
 	wc->proxy.trail.user = w;
-	wc->proxy.observe.max_observers = w->conf->observe.max_observers;
-	wc->proxy.observe.max_per_client = w->conf->observe.max_per_client;
-	wc->proxy.block.max_body = w->conf->block.max_body;
 	if (!w->caches)
 		wc->proxy.cache.size = 0;
 	list_init(&wc->link);
@@ -161,8 +167,9 @@ build_proxy(struct world *w)
 static bool
 build_ends(struct world *w)
 {
-	const struct msg_params *params = &w->conf->message;
+	const struct msg_params *params = &w->params;
 
+	w->params = w->conf->message;
 	w->client_conf = (struct client_conf){
 		.params = params,
 		.flow = w->conf->flow,
@@ -259,6 +266,14 @@ world_sweep(struct world *w)
 	}
 }
 
+static size_t
+buf_octets(const struct conf *c)
+{
+	size_t room = (size_t)c->message.max_exchanges * BUF_PER_EXCHANGE;
+
+	return room < BUFS_MIN ? BUFS_MIN : room;
+}
+
 bool
 world_reload(struct world *w, const char *name, const char *text)
 {
@@ -267,6 +282,7 @@ world_reload(struct world *w, const char *name, const char *text)
 
 	if (c == NULL)
 		return false;
+	limit_observers(w, c);
 	wc = new_conf(w, c);
 	bind_all(w, c);
 	server_forget_notes(w->server);
@@ -274,6 +290,12 @@ world_reload(struct world *w, const char *name, const char *text)
 		snprintf(w->why, sizeof(w->why), "no memory");
 		return false;
 	}
+	w->params = c->message;
+	w->client_conf.flow = c->flow;
+	w->client_conf.max_ports = c->max_upstream_ports;
+	buf_pool_limit(w->bufs, buf_octets(c));
+	client_reload(w->client, w->now);
+	server_reload(w->server, w->now);
 	proxy_reload(w->proxy, &wc->proxy, w->now);
 	return true;
 }
@@ -281,8 +303,6 @@ world_reload(struct world *w, const char *name, const char *text)
 bool
 world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 {
-	size_t room;
-
 	*w = (struct world){ .now = START_MS, .next_port = FIRST_PORT };
 	list_init(&w->socks);
 	list_init(&w->out);
@@ -304,12 +324,9 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	w->caches = strstr(text, "[cache]") != NULL;
 	w->logs = strstr(text, "access = ") != NULL;
 	/* ... and not at what becomes of an Observe. */
-	if (strstr(text, "[observe]") == NULL) {
-		w->conf->message.max_observers = 0;
-		w->conf->observe.max_observers = 0;
-	}
-	room = (size_t)w->conf->message.max_exchanges * BUF_PER_EXCHANGE;
-	w->bufs = buf_pool_new(room < BUFS_MIN ? BUFS_MIN : room);
+	w->observes = strstr(text, "[observe]") != NULL;
+	limit_observers(w, w->conf);
+	w->bufs = buf_pool_new(buf_octets(w->conf));
 	build_self(w);
 	if (w->bufs == NULL || !build_proxy(w) || !build_ends(w)) {
 		snprintf(w->why, sizeof(w->why), "no memory");

@@ -63,10 +63,12 @@ struct world {
 	struct rand rnd;
 	struct buf_pool *bufs;
 	struct conf *conf;	/* the first */
+	struct msg_params params;	/* in use */
 	struct span *names;
 	struct list confs;	/* those in use; the last is the newest */
 	struct list listeners;
 	unsigned nids;		/* of listeners */
+	bool observes;		/* observers as configured, not none */
 	bool strangers;		/* amplification as configured, not off */
 	bool caches;		/* likewise the cache */
 	bool logs;		/* likewise the access log */
@@ -92,8 +94,7 @@ bool world_init(struct world *w, const char *name, const char *text,
     uint64_t seed);
 void world_fini(struct world *w);
 
-/* TEXT takes the place of the configuration in use; but for [message] and what
- * else a running proxy cannot change. */
+/* TEXT takes the place of the configuration in use. */
 bool world_reload(struct world *w, const char *name, const char *text);
 
 /* NAME has these addresses from now on. */

@@ -287,10 +287,10 @@ def _():
 
 @test('what takes a restart is kept, and said')
 def _():
-    with Proxy('[forward]\n[message]\nmax-exchanges = 1000') as proxy:
-        proxy.reload('[message]\nmax-exchanges = 2000\n[forward]\n', 2)
-        contains(proxy.output, f'warn {proxy.config}:2: warning: [message] '
-                 'max-exchanges takes a restart; it stays as it was')
+    with Proxy('[forward]\n[dns]\ntimeout = 1s') as proxy:
+        proxy.reload('[dns]\ntimeout = 2s\n[forward]\n', 2)
+        contains(proxy.output, f'warn {proxy.config}:2: warning: [dns] '
+                 'timeout takes a restart; it stays as it was')
 
 
 @test('the log is opened anew: its file may have been moved')

@@ -141,6 +141,39 @@ START_TEST(sizes_share_the_budget)
 }
 END_TEST
 
+/* Less than is handed out: nothing more, until what is there has come back; the
+ * free lists follow. */
+START_TEST(lower_limit)
+{
+	enum { N = 64 };
+	struct buf *b[N];
+	struct buf_pool *p = buf_pool_new(1 << 20);
+	size_t size, n = 0;
+
+	ck_assert_ptr_nonnull(p);
+	for (size_t i = 0; i < N; i++)
+		b[i] = buf_get(p, 1);
+	size = buf_pool_used(p) / N;
+	buf_pool_limit(p, 16 * size);
+	ck_assert(buf_pool_low(p));
+	ck_assert_ptr_null(buf_get(p, 1));
+	for (size_t i = 15; i < N; i++)
+		buf_unref(b[i]);
+	ck_assert_uint_le(buf_pool_held(p), 4 * size);
+	b[15] = buf_get(p, 1);
+	ck_assert_ptr_nonnull(b[15]);
+	ck_assert_ptr_null(buf_get(p, 1));
+	buf_pool_limit(p, N * size);
+	ck_assert(!buf_pool_low(p));
+	while ((b[16 + n] = buf_get(p, 1)) != NULL)
+		n++;
+	ck_assert_uint_eq(n, N - 16);
+	for (size_t i = 0; i < N; i++)
+		buf_unref(b[i]);
+	buf_pool_free(p);
+}
+END_TEST
+
 Suite *
 buf_suite(void)
 {
@@ -152,6 +185,7 @@ buf_suite(void)
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, no_room_at_all);
 	tcase_add_test(tc, sizes_share_the_budget);
+	tcase_add_test(tc, lower_limit);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -101,6 +101,69 @@ START_TEST(absurd_size)
 }
 END_TEST
 
+/* A limit that comes down below what is in use: nothing is to be had until
+ * there is less. */
+START_TEST(lower_limit)
+{
+	struct pool p;
+
+	pool_init(&p, 100, 4);
+	for (size_t i = 0; i < 4; i++)
+		objects[i] = pool_get(&p);
+	pool_limit(&p, 2);
+	pool_put(&p, objects[3]);
+	pool_put(&p, objects[2]);
+	ck_assert_ptr_null(pool_get(&p));
+	ck_assert_uint_eq(p.full, 1);
+	pool_put(&p, objects[1]);
+	ck_assert_ptr_eq(pool_get(&p), objects[1]);
+	ck_assert_ptr_null(pool_get(&p));
+	/* Up again, beyond what was ever made. */
+	pool_limit(&p, MANY);
+	for (size_t i = 2; i < MANY; i++) {
+		objects[i] = pool_get(&p);
+		ck_assert_ptr_nonnull(objects[i]);
+	}
+	ck_assert_ptr_null(pool_get(&p));
+	ck_assert(!pool_shrinks(&p));
+	for (size_t i = 0; i < MANY; i++)
+		pool_put(&p, objects[i]);
+	pool_fini(&p);
+}
+END_TEST
+
+/* Who makes room in a full pool gives two for one until the limit is met. */
+START_TEST(lower_limit_slowly)
+{
+	struct pool p;
+	size_t n = 10, rounds = 0;
+
+	pool_init(&p, 100, n);
+	for (size_t i = 0; i < n; i++)
+		objects[i] = pool_get(&p);
+	pool_limit_slowly(&p, 4, 0);
+	for (; p.max > 4; rounds++) {
+		ck_assert_ptr_null(pool_get(&p));
+		pool_put(&p, objects[--n]);
+		if (pool_shrinks(&p))
+			pool_put(&p, objects[--n]);
+		objects[n++] = pool_get(&p);
+		ck_assert_ptr_nonnull(objects[n - 1]);
+	}
+	ck_assert_uint_eq(rounds, 6);
+	ck_assert_uint_eq(p.used, 4);
+	ck_assert(!pool_shrinks(&p));
+	/* What is to spare is there at once. */
+	pool_limit_slowly(&p, 1, 2);
+	ck_assert_uint_eq(p.max, 6);
+	pool_limit_slowly(&p, 9, 2);
+	ck_assert_uint_eq(p.max, 9);
+	while (n > 0)
+		pool_put(&p, objects[--n]);
+	pool_fini(&p);
+}
+END_TEST
+
 Suite *
 pool_suite(void)
 {
@@ -111,6 +174,8 @@ pool_suite(void)
 	tcase_add_test(tc, apart);
 	tcase_add_test(tc, reuse);
 	tcase_add_test(tc, absurd_size);
+	tcase_add_test(tc, lower_limit);
+	tcase_add_test(tc, lower_limit_slowly);
 	suite_add_tcase(s, tc);
 	return s;
 }

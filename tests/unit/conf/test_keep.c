@@ -31,13 +31,12 @@ expect_kept(const char *in_use, const char *next, const char *want)
 START_TEST(test_told)
 {
 	expect_kept(ROUTE, ROUTE, "");
-	expect_kept(ROUTE "[message]\nack-timeout = 2000ms\n", ROUTE, "");
-	expect_kept(ROUTE,
-	    ROUTE "[message]\nmax-exchanges = 10\nack-timeout = 3s\n",
-	    "t.conf:5: " KEPT("[message] ack-timeout")
-	    "t.conf:4: " KEPT("[message] max-exchanges"));
-	expect_kept(ROUTE "[block]\nmax-body = 2M\n", ROUTE,
-	    "t.conf: " KEPT("[block] max-body"));
+	expect_kept(ROUTE "[dns]\ntimeout = 5000ms\n", ROUTE, "");
+	expect_kept(ROUTE, ROUTE "[dns]\nmax-ttl = 10s\nmin-ttl = 3s\n",
+	    "t.conf:5: " KEPT("[dns] min-ttl")
+	    "t.conf:4: " KEPT("[dns] max-ttl"));
+	expect_kept(ROUTE "[dns]\ntimeout = 2s\n", ROUTE,
+	    "t.conf: " KEPT("[dns] timeout"));
 	expect_kept(ROUTE "[control]\nsocket = /a\n",
 	    ROUTE "[control]\nsocket = /b\n[metrics]\n",
 	    "t.conf: " KEPT("[metrics] bind")
@@ -48,7 +47,7 @@ START_TEST(test_told)
 	    ROUTE "[control]\nsocket = /a\n[metrics]\n", "");
 	/* What can be changed is not talked about. */
 	expect_kept(ROUTE, ROUTE "[message]\nempty-ack-delay = 1s\n"
-	    "[cache]\nsize = 0\n[observe]\nlinger = 1s\n[log]\nlevel = warn\n",
+	    "max-exchanges = 10\n[cache]\nsize = 0\n[observe]\nlinger = 1s\n[log]\nlevel = warn\n",
 	    "");
 }
 END_TEST
@@ -56,21 +55,15 @@ END_TEST
 START_TEST(test_values)
 {
 	struct loading a = load_string(ROUTE "[dns]\nservers = 192.0.2.53 "
-	    "192.0.2.54\n[observe]\nmax-observers = 7\n[message]\n"
-	    "ack-timeout = 4s\n");
+	    "192.0.2.54\ntimeout = 7s\n");
 	struct loading b = load_string(ROUTE "[message]\n"
 	    "empty-ack-delay = 1s\n");
-	struct msg_params want = a.c->message;
 
 	free(conf_keep(b.c, a.c));
 	unload(&a);
 	ck_assert_uint_eq(b.c->dns.nservers, 2);
 	ck_assert_uint_eq(b.c->dns.servers[1].ip[3], 54);
-	ck_assert_uint_eq(b.c->message.max_observers, 7);
-	ck_assert_uint_eq(b.c->observe.max_observers, 7);
-	ck_assert_uint_eq(b.c->message.ack_timeout, 4000);
-	ck_assert_uint_eq(b.c->message.exchange_lifetime,
-	    want.exchange_lifetime);
+	ck_assert_uint_eq(b.c->dns.timeout_ms, 7000);
 	ck_assert_uint_eq(b.c->message.empty_ack_delay, 1000);
 	unload(&b);
 }

@@ -7,6 +7,8 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 		params_suite, midset_suite, peer_suite, received_suite, sent_suite,
+		params_suite, peer_suite, received_suite, sent_suite,
+		timing_suite,
 		datagram_suite, requests_suite, reply_suite, exchange_suite,
 		lasting_suite,
 		note_suite, notify_suite,

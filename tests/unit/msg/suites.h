@@ -9,6 +9,7 @@ Suite *midset_suite(void);
 Suite *peer_suite(void);
 Suite *received_suite(void);
 Suite *sent_suite(void);
+Suite *timing_suite(void);
 Suite *datagram_suite(void);
 Suite *exchange_suite(void);
 Suite *lasting_suite(void);

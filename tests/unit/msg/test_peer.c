@@ -271,6 +271,48 @@ START_TEST(forgotten)
 }
 END_TEST
 
+/* Fewer than there are: of those that nobody refers to two go for each new one,
+ * the others stay; there is room for a while when all are in use. */
+START_TEST(lower_limit)
+{
+	enum { MANY = 3000, FEW = 100 };
+	struct addr local = address("192.0.2.1", 5683);
+	struct peer *kept;
+	struct peers ps;
+	uint16_t port = 1;
+	struct addr a = address("192.0.2.7", port);
+
+	ck_assert(peers_init(&ps, MANY, &rnd));
+	kept = peers_get(&ps, &a, &local, NULL);
+	peer_ref(kept);
+	while (ps.pool.used < MANY) {
+		a.port = ++port;
+		peer_ref(peers_get(&ps, &a, &local, NULL));
+	}
+	peers_limit(&ps, FEW);
+	for (unsigned i = 0; i < 1024; i++) {
+		a.port = ++port;
+		ck_assert_ptr_nonnull(peers_get(&ps, &a, &local, NULL));
+	}
+	for (a.port = 2; a.port <= MANY; a.port++)
+		peer_unref(peers_get(&ps, &a, &local, NULL));
+	while (ps.pool.used > FEW) {
+		size_t used = ps.pool.used;
+
+		a.port = ++port;
+		ck_assert_ptr_nonnull(peers_get(&ps, &a, &local, NULL));
+		ck_assert_uint_eq(ps.pool.used, used - 1);
+	}
+	a.port = ++port;
+	ck_assert_ptr_nonnull(peers_get(&ps, &a, &local, NULL));
+	ck_assert_uint_eq(ps.pool.used, FEW);
+	a.port = 1;
+	ck_assert_ptr_eq(peers_get(&ps, &a, &local, NULL), kept);
+	peer_unref(kept);
+	peers_fini(&ps);
+}
+END_TEST
+
 Suite *
 peer_suite(void)
 {
@@ -287,6 +329,7 @@ peer_suite(void)
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, each);
 	tcase_add_test(tc, forgotten);
+	tcase_add_test(tc, lower_limit);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -241,6 +241,69 @@ START_TEST(orphan)
 }
 END_TEST
 
+/* Fewer than there are: those that are worked on stay, of the others two give
+ * way for each new one, and nobody is refused for that. */
+START_TEST(lower_limit)
+{
+	struct received *open = add(100, true);
+
+	received_limit(&table, 40);
+	for (uint16_t mid = 1; mid < 40; mid++)
+		done(add(mid, true), NOW);
+	received_limit(&table, 8);
+	ck_assert_uint_eq(table.table.count, 40);
+	for (uint16_t mid = 40; mid < 80; mid++) {
+		struct received *r = add(mid, true);
+
+		ck_assert_ptr_nonnull(r);
+		done(r, NOW + 1);
+	}
+	ck_assert_uint_eq(table.table.count, 8);
+	ck_assert_uint_eq(table.stats.refused, 0);
+	ck_assert_ptr_eq(received_find(&table, peer, 100), open);
+	received_drop(&table, open);
+}
+END_TEST
+
+/* Those that must stay do, and others are refused, until they have expired. */
+START_TEST(lower_limit_refuses)
+{
+	received_limit(&table, 20);
+	for (uint16_t mid = 1; mid <= 10; mid++)
+		done(add(mid, false), NOW);
+	received_limit(&table, 2);
+	ck_assert_ptr_null(add(11, false));
+	ck_assert_ptr_null(add(12, true));
+	ck_assert_uint_eq(table.table.count, 10);
+	received_expire(&table, NOW + LIFETIME);
+	ck_assert_uint_eq(table.pool.max, 2);
+	ck_assert_ptr_nonnull(add(13, true));
+	ck_assert_ptr_nonnull(add(14, false));
+	ck_assert_ptr_null(add(15, true));
+}
+END_TEST
+
+/* The octets of answers come down with it. */
+START_TEST(lower_budget)
+{
+	size_t most;
+
+	received_limit(&table, 64);
+	for (uint16_t mid = 1; mid <= 10; mid++)
+		answered(add(mid, true), BUF_LARGE);
+	most = table.answer_octets;
+	received_limit(&table, 16);
+	ck_assert_uint_eq(table.answer_octets, most);
+	for (uint16_t mid = 20; mid < 40; mid++) {
+		answered(add(mid, true), BUF_LARGE);
+		ck_assert_uint_le(table.answer_octets, most);
+	}
+	ck_assert_uint_eq(table.answer_max, table.answer_goal);
+	ck_assert_uint_le(table.answer_octets, table.answer_goal);
+	ck_assert_uint_gt(table.answer_octets, 0);
+}
+END_TEST
+
 Suite *
 received_suite(void)
 {
@@ -257,6 +320,9 @@ received_suite(void)
 	tcase_add_test(tc, budget);
 	tcase_add_test(tc, budget_one);
 	tcase_add_test(tc, orphan);
+	tcase_add_test(tc, lower_limit);
+	tcase_add_test(tc, lower_limit_refuses);
+	tcase_add_test(tc, lower_budget);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -807,6 +807,62 @@ START_TEST(flushed)
 }
 END_TEST
 
+/* A smaller one: so many go at a time, those used longest ago first, and what
+ * comes meanwhile finds room. */
+START_TEST(smaller)
+{
+	enum { MANY = 3000, LEFT = 100 };
+	struct cache_conf few = conf;
+	char request[64];
+	unsigned turns = 1;
+	size_t one;
+
+	one = octets_of_one();
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(request, sizeof(request), "CON GET Uri-Path=\"%04u\"",
+		    i);
+		ck_assert_ptr_nonnull(store(request,
+		    "ACK 2.05 payload=\"v\"", NOW));
+	}
+	few.size = cache_octets(&cache) - cache.octets + LEFT * one;
+	ck_assert(cache_configure(&cache, &few, NOW));
+	ck_assert_uint_gt(cache.keys.count, MANY / 2);
+	ck_assert_ptr_nonnull(store("CON GET Uri-Path=\"new\"",
+	    "ACK 2.05 payload=\"v\"", NOW));
+	while (cache_shrink(&cache, NOW))
+		turns++;
+	ck_assert_uint_eq(turns, 2);
+	ck_assert_uint_le(cache_octets(&cache), few.size);
+	ck_assert_uint_gt(cache.keys.count, LEFT / 2);
+	ck_assert_ptr_nonnull(find("CON GET Uri-Path=\"2999\""));
+	ck_assert_ptr_nonnull(find("CON GET Uri-Path=\"new\""));
+	/* There is no more to do, and its size is what it is said to be. */
+	ck_assert(!cache_shrink(&cache, NOW));
+	ck_assert_uint_eq(cache.conf.size, few.size);
+}
+END_TEST
+
+/* All of what there is goes, and what has come since does not need to. */
+START_TEST(emptied)
+{
+	enum { MANY = 1500 };
+	char request[64];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(request, sizeof(request), "CON GET Uri-Path=\"%04u\"",
+		    i);
+		store(request, "ACK 2.05 payload=\"v\"", NOW);
+	}
+	cache_empty(&cache);
+	ck_assert(cache_configure(&cache, &conf, NOW));
+	ck_assert_uint_eq(cache.keys.count, MANY - 1024);
+	store("CON GET Uri-Path=\"new\"", "ACK 2.05 payload=\"v\"", NOW);
+	ck_assert(!cache_shrink(&cache, NOW));
+	ck_assert_uint_eq(cache.keys.count, 1);
+	ck_assert_ptr_nonnull(find("CON GET Uri-Path=\"new\""));
+}
+END_TEST
+
 Suite *
 cache_suite(void)
 {
@@ -836,6 +892,8 @@ cache_suite(void)
 	tcase_add_test(tc, made);
 	tcase_add_test(tc, made_without_room);
 	tcase_add_test(tc, no_memory_for_tables);
+	tcase_add_test(tc, smaller);
+	tcase_add_test(tc, emptied);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -188,6 +188,26 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* A smaller table: the longest idle ones go, two for one. */
+START_TEST(smaller)
+{
+	struct addr a = client;
+
+	echo_resize(&echo, 8);
+	for (a.port = 1; a.port <= 8; a.port++)
+		echo_confirm(&echo, &a, 0, NOW);
+	echo_resize(&echo, 4);
+	ck_assert_uint_eq(echo.pool.used, 8);
+	for (; a.port <= 12; a.port++)
+		echo_confirm(&echo, &a, 0, NOW);
+	ck_assert_uint_eq(echo.pool.used, 4);
+	ck_assert_uint_eq(echo.evicted, 8);
+	for (a.port = 1; a.port <= 12; a.port++)
+		ck_assert_msg(echo_confirmed(&echo, &a, 0, NOW) ==
+			(a.port > 8), "port %u", a.port);
+}
+END_TEST
+
 Suite *
 echo_suite(void)
 {
@@ -203,6 +223,7 @@ echo_suite(void)
 	tcase_add_test(tc, restart);
 	tcase_add_test(tc, idle);
 	tcase_add_test(tc, bounded);
+	tcase_add_test(tc, smaller);
 	suite_add_tcase(s, tc);
 	return s;
 }

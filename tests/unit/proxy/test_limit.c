@@ -124,6 +124,31 @@ START_TEST(table)
 }
 END_TEST
 
+/* A smaller table: who has just been refused is not forgotten for it at once,
+ * and the longest quiet ones go, two for one. */
+START_TEST(smaller)
+{
+	static const struct rate rate = { 1, 1 };
+
+	limits_resize(&limits, 8);
+	for (unsigned i = 0; i < 8; i++) {
+		char ip[] = "192.0.2.1";
+
+		ip[8] = (char)('1' + i);
+		take(&rate, ip, NOW);
+	}
+	limits_resize(&limits, 6);
+	ck_assert_uint_eq(limits.table.count, 8);
+	ck_assert_int_eq(take(&rate, "198.51.100.1", NOW), LIMIT_PASS);
+	ck_assert_uint_eq(limits.table.count, 7);
+	ck_assert_int_eq(take(&rate, "198.51.100.2", NOW), LIMIT_PASS);
+	ck_assert_int_eq(take(&rate, "198.51.100.3", NOW), LIMIT_PASS);
+	ck_assert_uint_eq(limits.table.count, 6);
+	ck_assert_int_ne(take(&rate, "192.0.2.8", NOW), LIMIT_PASS);
+	ck_assert_int_eq(take(&rate, "192.0.2.1", NOW), LIMIT_PASS);
+}
+END_TEST
+
 Suite *
 limit_suite(void)
 {
@@ -135,6 +160,7 @@ limit_suite(void)
 	tcase_add_test(tc, told);
 	tcase_add_test(tc, identity);
 	tcase_add_test(tc, table);
+	tcase_add_test(tc, smaller);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -481,6 +481,36 @@ START_TEST(blk_43_too_large)
 }
 END_TEST
 
+#define BEGIN(port) { (port), "Block1=0/1/1024 payload=1024x\"a\"", \
+	UPLOAD_CONTINUE, "0/1/1024", NULL }
+
+/* Lower limits: who has begun goes on by the ones of then, also for the octets
+ * of all together; others come when there is room. */
+START_TEST(lower_limits)
+{
+	struct upload_conf less = { .max_body = 1500, .max_total = 1500,
+		.max_transfers = 1, .lifetime = 247000, .szx = 6 };
+	static const struct step begin[] = { BEGIN(1), BEGIN(2) };
+	static const struct step go_on[] = {
+		{ 3, "Block1=0/1/1024 payload=1024x\"a\"", UPLOAD_FULL,
+		    "0/0/1024", NULL },
+		{ 1, "Block1=1/0/1024 payload=900x\"b\"", UPLOAD_DONE,
+		    "1/0/1024", "a1024 b900" },
+		{ 3, "Block1=0/1/1024 payload=1024x\"a\"", UPLOAD_CONTINUE,
+		    "0/1/1024", NULL },
+		{ 3, "Block1=1/0/1024 payload=900x\"b\"", UPLOAD_TOO_LARGE,
+		    "1/0/1024", NULL },
+		BEGIN(4),
+	};
+
+	RUN(begin);
+	uploads_configure(&uploads, &less);
+	LEFT(2);
+	RUN(go_on);
+	LEFT(1);
+}
+END_TEST
+
 Suite *
 upload_suite(void)
 {
@@ -501,6 +531,7 @@ upload_suite(void)
 	tcase_add_test(tc, blk_33_if_none_match);
 	tcase_add_test(tc, blk_06_malformed);
 	tcase_add_test(tc, blk_43_too_large);
+	tcase_add_test(tc, lower_limits);
 	suite_add_tcase(s, tc);
 	return s;
 }
