@@ -444,6 +444,7 @@ system_tests = \
 	tests/system/test_observers.py \
 	tests/system/test_rate.py \
 	tests/system/test_reload.py \
+	tests/system/test_reload_keys.py \
 	tests/system/test_reverse.py \
 	tests/system/test_service.py
 

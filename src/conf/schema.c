@@ -267,13 +267,11 @@ static const struct schema_key keys[] = {
 	/* [metrics] */
 	{ SECTION_METRICS, "bind", &value_http, IN(conf, metrics),
 		.def = "http://127.0.0.1:9683",
-		.flags = KEY_RESTART,
 		.help = "address of /metrics, /healthz and /" },
 
 	/* [control] */
 	{ SECTION_CONTROL, "socket", &value_socket, IN(conf, control),
 		.def = "",
-		.flags = KEY_RESTART,
 		.help = "path of the socket for coaproxyctl" },
 
 	/* Sections of later work */

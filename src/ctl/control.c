@@ -33,7 +33,7 @@ struct control {
 	const struct sources *src;
 	const struct ctl_actions *act;
 	struct loop *loop;
-	struct evconnlistener *listener;
+	struct evconnlistener *listener;	/* NULL: retired */
 	struct list conns;
 	size_t nconns;
 	struct traces traces;
@@ -55,7 +55,7 @@ conn_free(struct conn *c)
 	trace_stop(&c->trace);
 	bufferevent_free(c->bev);
 	free(c);
-	if (ctl->nconns-- == CONTROL_CONNS)
+	if (ctl->nconns-- == CONTROL_CONNS && ctl->listener != NULL)
 		evconnlistener_enable(ctl->listener);
 }
 
@@ -324,23 +324,42 @@ say_last(const struct conn *c)
 }
 
 void
-control_free(struct control *ctl)
+control_retire(struct control *ctl)
 {
 	struct list *it, *tmp;
 	struct stat st;
 
+	timer_stop(&ctl->again);
+	if (ctl->ino != 0 && lstat(ctl->path, &st) == 0 &&
+	    st.st_dev == ctl->dev && st.st_ino == ctl->ino)
+		(void)unlink(ctl->path);
+	ctl->ino = 0;
+	if (ctl->listener != NULL)
+		evconnlistener_free(ctl->listener);
+	ctl->listener = NULL;
+	LIST_FOREACH_SAFE (it, tmp, &ctl->conns)
+		if (CONTAINER_OF(it, struct conn, link)->trace.in != NULL)
+			conn_free(CONTAINER_OF(it, struct conn, link));
+}
+
+bool
+control_idle(const struct control *ctl)
+{
+	return ctl->nconns == 0;
+}
+
+void
+control_free(struct control *ctl)
+{
+	struct list *it, *tmp;
+
 	if (ctl == NULL)
 		return;
-	timer_stop(&ctl->again);
 	LIST_FOREACH_SAFE (it, tmp, &ctl->conns) {
 		say_last(CONTAINER_OF(it, struct conn, link));
 		conn_free(CONTAINER_OF(it, struct conn, link));
 	}
-	if (ctl->ino != 0 && lstat(ctl->path, &st) == 0 &&
-	    st.st_dev == ctl->dev && st.st_ino == ctl->ino)
-		(void)unlink(ctl->path);
-	if (ctl->listener != NULL)
-		evconnlistener_free(ctl->listener);
+	control_retire(ctl);
 	free(ctl->path);
 	free(ctl);
 }

@@ -25,8 +25,14 @@ struct control;
 struct control *control_new(struct loop *l, const char *path,
     const struct sources *src, const struct ctl_actions *act);
 
-/* Closes everything, and takes the socket away unless another took its
- * place. */
+/* Takes the socket away, unless another took its place. Connections go on, but
+ * for traces, which could do so for ever. */
+void control_retire(struct control *c);
+
+/* Whether there is no connection. */
+bool control_idle(const struct control *c);
+
+/* Closes everything. */
 void control_free(struct control *c);
 
 #endif

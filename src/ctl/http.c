@@ -35,7 +35,8 @@ struct http {
 	const struct sources *src;
 	struct loop *loop;
 	struct evhttp *http;
-	struct evconnlistener *listener;
+	struct evhttp_bound_socket *bound;
+	struct evconnlistener *listener;	/* NULL: retired */
 	struct addr addr;
 	struct conn conns[HTTP_CONNS];
 	size_t nconns;
@@ -78,7 +79,8 @@ sweep(struct http *h, uint64_t now)
 	}
 	if (h->paused && h->nconns < HTTP_CONNS) {
 		h->paused = false;
-		evconnlistener_enable(h->listener);
+		if (h->listener != NULL)
+			evconnlistener_enable(h->listener);
 	}
 }
 
@@ -203,20 +205,50 @@ request_cb(struct evhttp_request *req, void *arg)
 
 /* ---- life ---- */
 
+static bool
+set_option(int fd, int option, int on)
+{
+	return setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) == 0;
+}
+
+/* FD listens at SS. OTHER, or -1, may listen at the same port of another
+ * address: both say that they do not mind, for as long as that takes. Linux
+ * goes on to let the port be shared by programs of the same user, by no others.
+ */
+static bool
+listen_at(int fd, const struct sockaddr_storage *ss, socklen_t n, int other)
+{
+	bool ok;
+	int err;
+
+	if (!set_option(fd, SO_REUSEADDR, 1))
+		return false;
+	if (other >= 0 && (!set_option(fd, SO_REUSEPORT, 1) ||
+		!set_option(other, SO_REUSEPORT, 1)))
+		return false;
+	ok = bind(fd, (const struct sockaddr *)ss, n) == 0 &&
+	    listen(fd, BACKLOG) == 0;
+	err = errno;
+	if (other >= 0) {
+		(void)set_option(fd, SO_REUSEPORT, 0);
+		(void)set_option(other, SO_REUSEPORT, 0);
+	}
+	errno = err;
+	return ok;
+}
+
 static int
-bind_socket(const struct addr *a, struct addr *bound)
+bind_socket(const struct addr *a, struct addr *bound, int other)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = addr_to_sockaddr(a, &ss);
-	int fd, on = 1, err;
+	int fd, err;
 
 	fd = socket(ss.ss_family,
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    bind(fd, (struct sockaddr *)&ss, n) == 0 &&
-	    listen(fd, BACKLOG) == 0) {
+	if (listen_at(fd, &ss, n, other)) {
 		n = sizeof(ss);
 		if (getsockname(fd, (struct sockaddr *)&ss, &n) == 0 &&
 		    addr_from_sockaddr(bound, (struct sockaddr *)&ss))
@@ -231,8 +263,6 @@ bind_socket(const struct addr *a, struct addr *bound)
 static bool
 start(struct http *h, int fd)
 {
-	struct evhttp_bound_socket *bound;
-
 	h->http = evhttp_new(loop_base(h->loop));
 	if (h->http == NULL)
 		return false;
@@ -242,15 +272,26 @@ start(struct http *h, int fd)
 	evhttp_set_timeout(h->http, IDLE_S);
 	evhttp_set_bevcb(h->http, connection_cb, h);
 	evhttp_set_gencb(h->http, request_cb, h);
-	bound = evhttp_accept_socket_with_handle(h->http, fd);
-	if (bound == NULL)
+	h->bound = evhttp_accept_socket_with_handle(h->http, fd);
+	if (h->bound == NULL)
 		return false;
-	h->listener = evhttp_bound_socket_get_listener(bound);
+	h->listener = evhttp_bound_socket_get_listener(h->bound);
 	return true;
 }
 
+/* The socket of H that is in the way of A, or -1. */
+static int
+in_the_way(const struct http *h, const struct addr *a)
+{
+	if (h == NULL || h->addr.port != a->port ||
+	    (!addr_is_any(&h->addr) && !addr_is_any(a)))
+		return -1;
+	return evconnlistener_get_fd(h->listener);
+}
+
 struct http *
-http_new(struct loop *l, const struct addr *a, const struct sources *src)
+http_new(struct loop *l, const struct addr *a, const struct sources *src,
+    const struct http *last)
 {
 	struct http *h = calloc(1, sizeof(*h));
 	int fd, err;
@@ -260,7 +301,7 @@ http_new(struct loop *l, const struct addr *a, const struct sources *src)
 	h->src = src;
 	h->loop = l;
 	timer_init(&h->sweep, sweep_fire);
-	fd = bind_socket(a, &h->addr);
+	fd = bind_socket(a, &h->addr, in_the_way(last, a));
 	if (fd >= 0 && start(h, fd))
 		return h;
 	err = fd >= 0 ? ENOMEM : errno;
@@ -269,6 +310,19 @@ http_new(struct loop *l, const struct addr *a, const struct sources *src)
 	http_free(h);
 	errno = err;
 	return NULL;
+}
+
+void
+http_retire(struct http *h)
+{
+	evhttp_del_accept_socket(h->http, h->bound);
+	h->listener = NULL;
+}
+
+bool
+http_idle(const struct http *h)
+{
+	return h->nconns == 0;
 }
 
 void

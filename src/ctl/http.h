@@ -19,9 +19,18 @@ enum {
 
 struct http;
 
-/* Listens on A. SRC is borrowed for its life. NULL with errno. */
+/* Listens on A. SRC is borrowed for its life. NULL with errno.
+ *
+ * LAST, or NULL, is one that is to be closed soon: one of the two may listen on
+ * all addresses, at the same port. */
 struct http *http_new(struct loop *l, const struct addr *a,
-    const struct sources *src);
+    const struct sources *src, const struct http *last);
+
+/* Listens no more; connections go on. */
+void http_retire(struct http *h);
+
+/* Whether there is no connection. */
+bool http_idle(const struct http *h);
 
 /* Closes everything. */
 void http_free(struct http *h);

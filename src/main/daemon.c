@@ -141,6 +141,7 @@ turn_end_cb(void *user, uint64_t now)
 
 	(void)now;
 	regime_bury(d);
+	admin_sweep(&d->admin);
 	if (d->hangup)
 		hang_up(d);
 	if (d->draining && daemon_work_left(d) == 0)
@@ -332,6 +333,7 @@ run(const struct args *a, struct conf *c, int log_fd)
 	list_init(&d.sweep.link);
 	list_init(&d.bound);
 	list_init(&d.over);
+	admin_init(&d.admin);
 	service_init(&d);
 	regime_use(&d, regime_new(&d, c));
 	if (build(&d)) {

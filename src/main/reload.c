@@ -73,10 +73,16 @@ prepare(struct daemon *d, struct next *n, char **why)
 		*why = join(*why, xstrdup("\n"));
 		goto err1;
 	}
+	if (!admin_prepare(&d->admin, c, d->conf, why)) {
+		*why = join(*why, xstrdup("\n"));
+		goto err2;
+	}
 	if (proxy_prepare(d->proxy, &n->regime->proxy))
 		return true;
 	*why = xstrdup("out of memory\n");
 	proxy_abandon(d->proxy, &n->regime->proxy);
+	admin_abandon(&d->admin);
+err2:
 	listen_abandon(d);
 err1:
 	if (n->log_fd >= 0)
@@ -142,6 +148,7 @@ swap(struct daemon *d, struct next *n)
 	server_reload(d->server, now);
 	listen_swap(d);
 	proxy_reload(d->proxy, &n->regime->proxy, now);
+	admin_swap(&d->admin);
 	daemon_show(d);
 	carry_counters(d, last, was, nlast);
 	free(was);

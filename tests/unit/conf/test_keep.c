@@ -37,14 +37,6 @@ START_TEST(test_told)
 	    "t.conf:4: " KEPT("[dns] max-ttl"));
 	expect_kept(ROUTE "[dns]\ntimeout = 2s\n", ROUTE,
 	    "t.conf: " KEPT("[dns] timeout"));
-	expect_kept(ROUTE "[control]\nsocket = /a\n",
-	    ROUTE "[control]\nsocket = /b\n[metrics]\n",
-	    "t.conf: " KEPT("[metrics] bind")
-	    "t.conf:4: " KEPT("[control] socket"));
-	expect_kept(ROUTE "[control]\nsocket = /a\n", ROUTE,
-	    "t.conf: " KEPT("[control] socket"));
-	expect_kept(ROUTE "[control]\nsocket = /a\n[metrics]\n",
-	    ROUTE "[control]\nsocket = /a\n[metrics]\n", "");
 	/* What can be changed is not talked about. */
 	expect_kept(ROUTE, ROUTE "[message]\nempty-ack-delay = 1s\n"
 	    "max-exchanges = 10\n[cache]\nsize = 0\n[observe]\nlinger = 1s\n[log]\nlevel = warn\n",
@@ -69,19 +61,6 @@ START_TEST(test_values)
 }
 END_TEST
 
-/* Texts outlive what they were taken from. */
-START_TEST(test_text)
-{
-	struct loading a = load_string(ROUTE "[control]\nsocket = /a/b\n");
-	struct loading b = load_string(ROUTE);
-
-	free(conf_keep(b.c, a.c));
-	unload(&a);
-	ck_assert_str_eq(b.c->control, "/a/b");
-	unload(&b);
-}
-END_TEST
-
 Suite *
 keep_suite(void)
 {
@@ -90,7 +69,6 @@ keep_suite(void)
 
 	tcase_add_test(tc, test_told);
 	tcase_add_test(tc, test_values);
-	tcase_add_test(tc, test_text);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -1,0 +1,217 @@
+"""A reload that changes where operators look, where names are asked for, or
+where requests come to; and what is under way there."""
+
+import contextlib
+import os
+import socket
+import tempfile
+import time
+
+import tap
+from admin import coaproxyctl, receive_all
+from coap import GET, WAIT, Client
+from programs import Proxy
+from tap import contains, equal, test
+
+BASE = '[route]\nreply = 2.05 "here"\n'
+
+
+def wait_until(what, condition):
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        equal(time.monotonic() < deadline, True, what)
+        time.sleep(0.01)
+
+
+def free_port(kind, host='127.0.0.1'):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+def cannot_bind(s, port):
+    try:
+        s.bind(('127.0.0.1', port))
+        if s.type == socket.SOCK_STREAM:
+            s.listen()
+    except OSError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def directory():
+    with tempfile.TemporaryDirectory() as name:
+        yield name
+
+
+def scrape(address):
+    """The body of /healthz at ADDRESS; None when nobody is there."""
+    try:
+        with socket.create_connection(address, WAIT) as s:
+            s.sendall(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+            return receive_all(s).partition(b'\r\n\r\n')[2]
+    except ConnectionRefusedError:
+        return None
+
+
+def refused(proxy, text, *args):
+    """TEXT is refused; what is said of it."""
+    proxy.configure(text)
+    status, out, err = coaproxyctl(*args, 'reload')
+    equal(status, 1, err)
+    return out + err
+
+
+# ---- [metrics] ----
+
+def metrics(port, host='127.0.0.1'):
+    return f'{BASE}[metrics]\nbind = http://{host}:{port}\n'
+
+
+@test('[metrics] bind: the new address, and the old one no more')
+def _():
+    one, two = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+    with Proxy(metrics(one)) as proxy:
+        equal(scrape(('127.0.0.1', one)), b'ok\n')
+        # Who has begun to ask is answered at the old one.
+        with socket.create_connection(('127.0.0.1', one), WAIT) as begun:
+            begun.sendall(b'GET /healthz HTTP/1.1\r\n')
+            equal(scrape(('127.0.0.1', one)), b'ok\n')
+            proxy.reload(metrics(two), 2)
+            contains(proxy.output, f'metrics: http://127.0.0.1:{two}/metrics')
+            equal(scrape(('127.0.0.1', two)), b'ok\n')
+            equal(scrape(('127.0.0.1', one)), None)
+            begun.sendall(b'Host: x\r\n\r\n')
+            contains(receive_all(begun).decode(), 'ok\n')
+        proxy.reload(BASE, 3)
+        equal(scrape(('127.0.0.1', two)), None)
+        proxy.reload(metrics(one), 4)
+        equal(scrape(('127.0.0.1', one)), b'ok\n')
+
+
+@test('[metrics] bind: what stays is the same socket')
+def _():
+    with Proxy(metrics(0)) as proxy:
+        port = int(proxy.wait_for(r'metrics: http://127\.0\.0\.1:(\d+)/')[1])
+        with socket.create_connection(('127.0.0.1', port), WAIT) as begun:
+            proxy.reload(metrics(0), 2)
+            begun.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+            contains(receive_all(begun).decode(), 'configuration 2')
+        equal(proxy.output.count('metrics: http'), 1)
+
+
+@test('[metrics] bind: one address and all of them, at the same port')
+def _():
+    port = free_port(socket.SOCK_STREAM)
+    with Proxy(metrics(port)) as proxy:
+        proxy.reload(metrics(port, '0.0.0.0'), 2)
+        equal(scrape(('127.0.0.2', port)), b'ok\n')
+        equal(scrape(('127.0.0.1', port)), b'ok\n')
+        proxy.reload(metrics(port), 3)
+        equal(scrape(('127.0.0.2', port)), None)
+        equal(scrape(('127.0.0.1', port)), b'ok\n')
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            equal(cannot_bind(s, port), True, 'the port is not shared')
+
+
+# ---- [control] ----
+
+def control(path):
+    return f'{BASE}[control]\nsocket = {path}\n'
+
+
+@test('[control] socket: the answer comes by the old one, then it is gone')
+def _():
+    with directory() as where:
+        one, two = f'{where}/one', f'{where}/two'
+        with Proxy(control(one)) as proxy:
+            trace = socket.socket(socket.AF_UNIX)
+            trace.connect(one)
+            trace.settimeout(WAIT)
+            trace.sendall(b'trace\n')
+            idle = socket.socket(socket.AF_UNIX)
+            idle.connect(one)
+            idle.settimeout(WAIT)
+            equal(coaproxyctl('-s', one, 'status')[0], 0)
+            proxy.configure(control(two))
+            equal(coaproxyctl('-s', one, 'reload')[0], 0)
+            equal(os.listdir(where), ['two'])
+            contains(coaproxyctl('-s', two, 'status')[1], 'configuration 2')
+            # Who is connected may still ask; who watches does so no more.
+            idle.sendall(b'status\n')
+            contains(receive_all(idle).decode(), 'configuration 2')
+            equal(receive_all(trace), b'')
+            idle.close()
+            trace.close()
+            # ... and back, with the path that has been in use.
+            proxy.configure(control(one))
+            equal(coaproxyctl('-s', two, 'reload')[0], 0)
+            equal(os.listdir(where), ['one'])
+            equal(coaproxyctl('-s', one, 'status')[0], 0)
+        equal(os.listdir(where), [])
+
+
+@test('[control] and [metrics]: what cannot be had leaves all as it was')
+def _():
+    one, two = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+    coap = free_port(socket.SOCK_DGRAM)
+    with directory() as where, socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        other = taken.getsockname()[1]
+        good = f'{where}/good'
+
+        def text(port, path, more=''):
+            return (f'{metrics(port)}[control]\nsocket = {path}\n{more}')
+
+        with Proxy(text(one, good)) as proxy:
+            err = refused(proxy, text(other, f'{where}/new'), '-s', good)
+            contains(err, f'cannot listen on http://127.0.0.1:{other}: '
+                     'Address already in use')
+            equal(os.listdir(where), ['good'])
+            err = refused(proxy, text(two, f'{where}/no/where'), '-s', good)
+            contains(err, f'cannot open the control socket {where}/no/where: ')
+            equal(scrape(('127.0.0.1', two)), None)
+            # Nothing else has been opened either.
+            err = refused(proxy, text(
+                other, good, f'[listen]\nbind = coap://127.0.0.1:{coap}'),
+                '-s', good)
+            equal('listening: ' in proxy.output, False)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind(('127.0.0.1', coap))
+            equal(scrape(('127.0.0.1', one)), b'ok\n')
+            contains(coaproxyctl('-s', good, 'status')[1], 'configuration 1')
+            with Client(proxy.address) as client:
+                equal(client.request(GET, '/').payload, b'here')
+
+
+@test('[metrics] and [control]: changed often while somebody is connected')
+def _():
+    ports = [free_port(socket.SOCK_STREAM) for _ in range(2)]
+    with directory() as where:
+        paths = [f'{where}/{i}' for i in range(2)]
+        held = []
+        with Proxy(f'{metrics(ports[0])}[control]\nsocket = {paths[0]}\n') \
+                as proxy:
+            for number in range(1, 12):
+                last, this = (number + 1) % 2, number % 2
+                s = socket.create_connection(('127.0.0.1', ports[last]), WAIT)
+                s.sendall(b'GET /')
+                held.append(s)
+                proxy.configure(f'{metrics(ports[this])}[control]\n'
+                                f'socket = {paths[this]}\n')
+                equal(coaproxyctl('-s', paths[last], 'reload')[0], 0)
+            equal(scrape(('127.0.0.1', ports[1])), b'ok\n')
+            # Of those from before only a few are kept.
+            open_files = f'/proc/{proxy.process.pid}/fd'
+            held[0].settimeout(WAIT)
+            with contextlib.suppress(ConnectionResetError):
+                equal(held[0].recv(1), b'')
+            equal(len(os.listdir(open_files)) < 40, True)
+            for s in held:
+                s.close()
+
+
+tap.run()
