@@ -58,6 +58,7 @@ src_libnet_a_SOURCES = \
 	src/net/net.h \
 	src/net/resolve.c src/net/resolve.h \
 	src/net/sendq.c src/net/sendq.h \
+	src/net/servers.c src/net/servers.h \
 	src/net/sock.c src/net/sock.h \
 	src/net/udp.c src/net/udp.h
 
@@ -128,7 +129,6 @@ src_libconf_a_SOURCES = \
 	src/conf/dump.c \
 	src/conf/expand.c src/conf/expand.h \
 	src/conf/files.c src/conf/files.h \
-	src/conf/keep.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/loaded.h \
 	src/conf/place.c \

@@ -194,7 +194,6 @@ tests_unit_conf_unit_SOURCES = $(unit_runner) \
 	tests/unit/conf/test_dump.c \
 	tests/unit/conf/test_expand.c \
 	tests/unit/conf/test_files.c \
-	tests/unit/conf/test_keep.c \
 	tests/unit/conf/test_load.c \
 	tests/unit/conf/test_place.c \
 	tests/unit/conf/test_report.c \

@@ -160,12 +160,6 @@ then
 	    "refuses '[proxy] workers'"
 	check 'another default is found' docs_caught src/conf/schema.c \
 	    's/"90s"/"91s"/' "the default of '[route] timeout' is '91s'"
-	check 'a key that takes a restart is missed in the manual' \
-	    docs_caught docs/coaproxy.conf.5 's/^.Cm max-retransmit$/.Cm x/' \
-	    "RELOAD does not name '[message] max-retransmit'"
-	check 'a key that takes no restart is found in the manual' \
-	    docs_caught src/conf/schema.c 's/KEY_LIST | KEY_RESTART/KEY_LIST/' \
-	    "RELOAD names '[dns] servers'"
 	check 'an option without a manual is found' docs_caught \
 	    docs/coaproxy.8 '/^.It Fl -bind /d' "no option '--bind'"
 	check 'an option that there is not is found in the manual' \

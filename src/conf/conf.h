@@ -86,12 +86,6 @@ struct conf *conf_load(const char *path, struct conf_report *report);
 struct conf *conf_load_text(const char *name, const char *text,
     struct conf_report *report);
 
-/* NEXT is about to take the place of IN_USE in a running program: it gets what
- * IN_USE has of those keys that only a restart can change. Returns a warning,
- * one line, for each of them that NEXT says otherwise of (owned); NULL: there
- * are none. */
-char *conf_keep(struct conf *next, const struct conf *in_use);
-
 void conf_free(struct conf *c);
 void conf_report_fini(struct conf_report *r);
 

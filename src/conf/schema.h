@@ -51,7 +51,6 @@ enum {
 	KEY_INHERIT = 4,	/* default: the section without a name */
 	KEY_LATER = 8,		/* not in this build */
 	KEY_DONE = 16,		/* has done its work when the file is read */
-	KEY_RESTART = 32,	/* a running program keeps what it has */
 };
 
 struct value_type;

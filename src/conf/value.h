@@ -36,8 +36,7 @@ struct value_type {
 	const char *noun;	/* "a duration" */
 	const char *example;	/* "for example 500ms, 20s" */
 	value_fn read;
-	size_t size;		/* of an array's element, or of a number */
-	bool text;		/* a string, or NULL for none */
+	size_t size;		/* of an array's element */
 	size_t max;		/* words of a scalar; 0: one */
 	const char *const *words;	/* what may be meant, to NULL */
 };

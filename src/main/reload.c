@@ -49,8 +49,6 @@ load(struct daemon *d, char **notes, char **why)
 	}
 	c = daemon_load(d->args, &report);
 	*(c != NULL ? notes : why) = report.text;
-	if (c != NULL)
-		*notes = join(*notes, conf_keep(c, d->conf));
 	return c;
 }
 
@@ -77,10 +75,16 @@ prepare(struct daemon *d, struct next *n, char **why)
 		*why = join(*why, xstrdup("\n"));
 		goto err2;
 	}
+	if (!resolve_prepare(d->resolver, &c->dns)) {
+		*why = xstrdup("cannot use any name server\n");
+		goto err3;
+	}
 	if (proxy_prepare(d->proxy, &n->regime->proxy))
 		return true;
 	*why = xstrdup("out of memory\n");
 	proxy_abandon(d->proxy, &n->regime->proxy);
+	resolve_abandon(d->resolver);
+err3:
 	admin_abandon(&d->admin);
 err2:
 	listen_abandon(d);
@@ -148,6 +152,7 @@ swap(struct daemon *d, struct next *n)
 	server_reload(d->server, now);
 	listen_swap(d);
 	proxy_reload(d->proxy, &n->regime->proxy, now);
+	resolve_reload(d->resolver, &d->conf->dns);
 	admin_swap(&d->admin);
 	daemon_show(d);
 	carry_counters(d, last, was, nlast);

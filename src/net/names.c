@@ -74,10 +74,16 @@ oldest(struct names *c)
 }
 
 void
-names_fini(struct names *c)
+names_clear(struct names *c)
 {
 	while (!list_empty(&c->used))
 		forget(c, oldest(c));
+}
+
+void
+names_fini(struct names *c)
+{
+	names_clear(c);
 	table_fini(&c->table);
 	pool_fini(&c->pool);
 }

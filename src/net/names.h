@@ -49,6 +49,9 @@ bool names_init(struct names *c, size_t max, const struct siphash_key *key)
     __attribute__((warn_unused_result));
 void names_fini(struct names *c);
 
+/* Forgets everything. */
+void names_clear(struct names *c);
+
 /* What is known about NM and still fresh; borrowed until the next call. N is 0
  * when the name is known not to exist. NULL when nothing is known. */
 const struct name_addrs *names_get(struct names *c, const struct name *nm,

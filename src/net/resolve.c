@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 #include "base/rand.h"
-#include "net/dns.h"
 #include "net/hosts.h"
 #include "net/names.h"
+#include "net/servers.h"
 
 enum {
 	QUERIES_MAX = 4 * RESOLVE_MAX_PENDING,	/* also finished ones */
@@ -22,16 +22,18 @@ enum {
 };
 
 struct query {
-	struct table_node node;	/* in asking, while running */
+	struct table_node node;	/* in asking, while listed */
 	struct list link;	/* on live or finished */
 	struct real *owner;
 	struct list waiters;
+	bool listed;		/* who looks for the name may join */
 	bool running;
 	bool telling;		/* in tell_waiters() */
 	uint64_t began;
 	enum resolve_result result;
 	struct name_addrs addrs;
 	struct name name;
+	struct servers *servers;	/* asked; NULL: nobody */
 	struct dns_query dns;
 };
 
@@ -47,7 +49,10 @@ struct real {
 	struct resolver resolver;
 	struct loop *loop;
 	uint64_t min_ttl_ms, max_ttl_ms;
-	struct dns dns;
+	struct servers *servers;	/* in use */
+	struct servers *next;	/* prepared; may be those in use */
+	struct list past;	/* those before, still used */
+	struct timer close;	/* ... and when they no longer are */
 	struct hosts *hosts;
 	struct names names;
 	struct siphash_key key;
@@ -77,6 +82,15 @@ find_query(const struct real *r, const struct name *nm)
 	return NULL;
 }
 
+/* One question less. */
+static void
+leave_servers(struct real *r, struct servers *s)
+{
+	if (s != NULL && --s->users == 0 && s->retired)
+		timer_start(loop_timers(r->loop), &r->close,
+		    loop_now(r->loop));
+}
+
 static struct query *
 new_query(struct real *r)
 {
@@ -99,6 +113,7 @@ release(struct query *q)
 	    dns_busy(&q->dns))
 		return;
 	list_del(&q->link);
+	leave_servers(q->owner, q->servers);
 	pool_put(&q->owner->queries, q);
 }
 
@@ -116,8 +131,9 @@ tell_later(struct query *q, enum resolve_result result)
 static void
 leave_table(struct query *q)
 {
-	q->running = false;
-	table_remove(&q->owner->asking, &q->node);
+	if (q->listed)
+		table_remove(&q->owner->asking, &q->node);
+	q->listed = false;
 }
 
 /* -- outcomes ------------------------------------------------------------ */
@@ -127,6 +143,8 @@ keep(struct query *q, uint64_t ttl_ms)
 {
 	struct real *r = q->owner;
 
+	if (q->servers->outdated)
+		return;
 	if (ttl_ms > r->max_ttl_ms)
 		ttl_ms = r->max_ttl_ms;
 	if (ttl_ms < r->min_ttl_ms)
@@ -149,6 +167,7 @@ query_done(struct dns_query *dq)
 	if (result != RESOLVE_TIMEOUT)
 		keep(q, ttl_ms);
 	leave_table(q);
+	q->running = false;
 	tell_later(q, result);
 }
 
@@ -260,11 +279,13 @@ new_asking(struct real *r, const struct name *nm)
 	if (q == NULL)
 		return NULL;
 	q->name = *nm;
-	q->running = true;
+	q->listed = q->running = true;
+	q->servers = r->servers;
+	q->servers->users++;
 	q->began = loop_now(r->loop);
 	table_insert(&r->asking, &q->node, siphash(&r->key, name_span(nm)));
 	r->stats.queries++;
-	dns_start(&r->dns, &q->dns, nm, query_done, query_idle);
+	dns_start(&r->servers->dns, &q->dns, nm, query_done, query_idle);
 	return q;
 }
 
@@ -312,10 +333,33 @@ real_cancel(struct resolve *w)
 
 /* -- construction -------------------------------------------------------- */
 
+static struct servers *
+servers_at(struct list *l)
+{
+	return CONTAINER_OF(l, struct servers, link);
+}
+
+/* In a timer, as with reap_fire(). */
+static void
+close_fire(struct timer *t, uint64_t now)
+{
+	struct real *r = CONTAINER_OF(t, struct real, close);
+	struct list *it, *tmp;
+
+	(void)now;
+	LIST_FOREACH_SAFE(it, tmp, &r->past)
+		if (servers_at(it)->users == 0)
+			servers_free(servers_at(it));
+}
+
 static void
 destroy(struct real *r)
 {
-	dns_close(&r->dns);
+	resolve_abandon(&r->resolver);
+	while (!list_empty(&r->past))
+		servers_free(servers_at(r->past.next));
+	servers_free(r->servers);
+	timer_stop(&r->close);
 	hosts_free(r->hosts);
 	names_fini(&r->names);
 	table_fini(&r->asking);
@@ -353,6 +397,8 @@ init(struct real *r, struct loop *l, const struct dns_conf *conf)
 	r->max_ttl_ms = conf->max_ttl_ms;
 	list_init(&r->live);
 	list_init(&r->finished);
+	list_init(&r->past);
+	timer_init(&r->close, close_fire);
 	timer_init(&r->tell, tell_fire);
 	timer_init(&r->reap, reap_fire);
 	pool_init(&r->queries, sizeof(struct query), QUERIES_MAX);
@@ -379,7 +425,8 @@ resolve_new(struct loop *l, const struct dns_conf *conf)
 	r->hosts = hosts_new("/etc/hosts", &key);
 	if (r->hosts == NULL)
 		goto err1;
-	if (!dns_open(&r->dns, l, conf))
+	r->servers = servers_new(l, conf);
+	if (r->servers == NULL)
 		goto err0;
 	return &r->resolver;
 err0:
@@ -393,6 +440,66 @@ err3:
 	return NULL;
 }
 
+/* ---- from one configuration to the next ---- */
+
+bool
+resolve_prepare(struct resolver *resolver, const struct dns_conf *conf)
+{
+	struct real *r = CONTAINER_OF(resolver, struct real, resolver);
+	bool same = servers_same(r->servers, conf);
+
+	/* The servers' own time-out is part of the limit. */
+	if (same && r->servers->dns.timeout_ms == conf->timeout_ms)
+		r->next = r->servers;
+	else
+		r->next = servers_new(r->loop, conf);
+	return r->next != NULL;
+}
+
+void
+resolve_abandon(struct resolver *resolver)
+{
+	struct real *r = CONTAINER_OF(resolver, struct real, resolver);
+
+	if (r->next != r->servers)
+		servers_free(r->next);
+	r->next = NULL;
+}
+
+/* Nobody joins who asks the servers of before. */
+static void
+outdate(struct real *r)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE(it, tmp, &r->past)
+		servers_at(it)->outdated = true;
+	LIST_FOREACH_SAFE(it, tmp, &r->live)
+		leave_table(CONTAINER_OF(it, struct query, link));
+	names_clear(&r->names);
+}
+
+void
+resolve_reload(struct resolver *resolver, const struct dns_conf *conf)
+{
+	struct real *r = CONTAINER_OF(resolver, struct real, resolver);
+	struct servers *last = r->servers;
+
+	r->min_ttl_ms = conf->min_ttl_ms;
+	r->max_ttl_ms = conf->max_ttl_ms;
+	r->servers = r->next;
+	r->next = NULL;
+	if (r->servers == last)
+		return;
+	last->retired = true;
+	list_add_tail(&r->past, &last->link);
+	if (last->users == 0)
+		timer_start(loop_timers(r->loop), &r->close,
+		    loop_now(r->loop));
+	if (!servers_alike(last, r->servers))
+		outdate(r);
+}
+
 static void
 stop(struct query *q)
 {
@@ -401,6 +508,7 @@ stop(struct query *q)
 		    link));
 	if (q->running) {
 		leave_table(q);
+		q->running = false;
 		dns_stop(&q->dns);
 	}
 	release(q);

@@ -39,6 +39,16 @@ struct resolve_stats {
 /* A resolver on L; CONF is copied. NULL when evdns cannot be had. */
 struct resolver *resolve_new(struct loop *l, const struct dns_conf *conf);
 
+/* Prepares CONF, which is to take the place of the one in use, or takes that
+ * back. False when evdns, or all servers, cannot be had. */
+bool resolve_prepare(struct resolver *r, const struct dns_conf *conf)
+    __attribute__((warn_unused_result));
+void resolve_abandon(struct resolver *r);
+
+/* CONF, prepared, is in use from now on. Look-ups under way end as they began;
+ * what was known is forgotten if other servers are asked from now on. */
+void resolve_reload(struct resolver *r, const struct dns_conf *conf);
+
 /* Cancels what is under way. May be called from a callback of its own; the
  * loop gives back the rest, in later turns or in loop_free(). */
 void resolve_free(struct resolver *r);

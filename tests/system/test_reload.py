@@ -285,14 +285,6 @@ def _():
         equal(parts.fence(), [])
 
 
-@test('what takes a restart is kept, and said')
-def _():
-    with Proxy('[forward]\n[dns]\ntimeout = 1s') as proxy:
-        proxy.reload('[dns]\ntimeout = 2s\n[forward]\n', 2)
-        contains(proxy.output, f'warn {proxy.config}:2: warning: [dns] '
-                 'timeout takes a restart; it stays as it was')
-
-
 @test('the log is opened anew: its file may have been moved')
 def _():
     with tempfile.TemporaryDirectory() as directory:

@@ -9,8 +9,8 @@ import time
 
 import tap
 from admin import coaproxyctl, receive_all
-from coap import GET, WAIT, Client
-from programs import Proxy
+from coap import GET, WAIT, Client, Message, Origin
+from programs import NameServer, Proxy
 from tap import contains, equal, test
 
 BASE = '[route]\nreply = 2.05 "here"\n'
@@ -212,6 +212,58 @@ def _():
             equal(len(os.listdir(open_files)) < 40, True)
             for s in held:
                 s.close()
+
+
+# ---- [dns] ----
+
+def named(dns, origin, more=''):
+    return (f'[route]\nto = coap://lamp.test:{origin.port}\n'
+            f'[dns]\nservers = {dns.address}\nmin-ttl = 1h\nmax-ttl = 1h\n'
+            f'{more}')
+
+
+def ask(client, origin, path):
+    """A request is answered by ORIGIN."""
+    sent = client.send(Message(GET, path))
+    equal(origin.answer(payload=path).path, path)
+    equal(client.await_response(sent).payload, path.encode())
+
+
+@test('[dns] servers: others are asked for what was known already')
+def _():
+    with Origin() as one, Origin('127.0.0.2', one.port) as two, \
+            NameServer({'lamp.test': ['127.0.0.1']}) as first, \
+            NameServer({'lamp.test': ['127.0.0.2']}) as second, \
+            Proxy(named(first, one)) as proxy, \
+            Client(proxy.address) as client:
+        ask(client, one, '/a')
+        # The same servers: nothing is asked.
+        proxy.reload(named(first, one, 'timeout = 9s'), 2)
+        ask(client, one, '/b')
+        equal(first.asked, ['lamp.test'] * 2, 'A and AAAA once')
+        proxy.reload(named(second, one), 3)
+        ask(client, two, '/c')
+        ask(client, two, '/d')
+        equal(second.asked, ['lamp.test'] * 2, 'A and AAAA once')
+        proxy.reload(named(first, one), 4)
+        ask(client, one, '/e')
+
+
+@test('[dns] servers: a look-up under way ends where it began')
+def _():
+    with Origin() as origin, \
+            NameServer({'lamp.test': None}) as silent, \
+            NameServer({'lamp.test': ['127.0.0.1']}) as good, \
+            Proxy(named(silent, origin, 'timeout = 2s')) as proxy, \
+            Client(proxy.address) as client, \
+            Client(proxy.address) as other:
+        sent = client.send(Message(GET, '/early'))
+        wait_until('it is asked for', lambda: silent.asked)
+        proxy.reload(named(good, origin), 2)
+        ask(other, origin, '/late')
+        equal(client.await_response(sent).code, '5.04')
+        # That it was not found there does not count here.
+        ask(client, origin, '/later')
 
 
 tap.run()

@@ -11,7 +11,6 @@ Suite *doc_suite(void);
 Suite *dump_suite(void);
 Suite *expand_suite(void);
 Suite *files_suite(void);
-Suite *keep_suite(void);
 Suite *load_suite(void);
 Suite *place_suite(void);
 Suite *report_suite(void);

@@ -1,5 +1,6 @@
 #include "net/resolve.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <strings.h>
@@ -54,10 +55,11 @@ struct server {
 	struct evdns_server_port *port;
 	uint16_t number;
 	unsigned questions;
+	bool knows_all;		/* has every name as both.test */
 };
 
 static struct fixture fx;
-static struct server server;
+static struct server server, other;
 static struct addr servers[2];
 static struct resolver *res;
 
@@ -97,7 +99,8 @@ question_cb(struct evdns_server_request *req, void *arg)
 {
 	struct server *s = arg;
 	const struct evdns_server_question *q = req->questions[0];
-	const struct record *r = find_record(q->name);
+	const struct record *r = find_record(s->knows_all ? "both.test" :
+							     q->name);
 	int n = q->type == EVDNS_TYPE_AAAA ? r->six : r->four;
 
 	s->questions++;
@@ -133,16 +136,22 @@ loopback(uint16_t port)
 		.family = 4 };
 }
 
-static struct resolver *
-new_resolver(size_t nservers)
+static struct dns_conf
+configuration(size_t nservers)
 {
-	struct dns_conf conf = {
+	return (struct dns_conf){
 		.servers = servers,
 		.nservers = nservers,
 		.timeout_ms = TIMEOUT_MS,
 		.min_ttl_ms = MIN_TTL_MS,
 		.max_ttl_ms = MAX_TTL_MS,
 	};
+}
+
+static struct resolver *
+new_resolver(size_t nservers)
+{
+	struct dns_conf conf = configuration(nservers);
 	struct resolver *r = resolve_new(fx.loop, &conf);
 
 	ck_assert_ptr_nonnull(r);
@@ -150,16 +159,24 @@ new_resolver(size_t nservers)
 }
 
 static void
-setup(void)
+serve(struct server *s)
 {
 	int fd;
 
+	*s = (struct server){ 0 };
+	fd = loopback_socket(&s->number);
+	s->port = evdns_add_server_port_with_base(loop_base(fx.loop), fd,
+	    0, question_cb, s);
+	ck_assert_ptr_nonnull(s->port);
+}
+
+static void
+setup(void)
+{
 	fixture_init(&fx);
-	server = (struct server){ 0 };
-	fd = loopback_socket(&server.number);
-	server.port = evdns_add_server_port_with_base(loop_base(fx.loop), fd,
-	    0, question_cb, &server);
-	ck_assert_ptr_nonnull(server.port);
+	serve(&server);
+	serve(&other);
+	other.knows_all = true;
 	servers[0] = loopback(server.number);
 	res = new_resolver(1);
 }
@@ -169,6 +186,7 @@ teardown(void)
 {
 	resolve_free(res);
 	evdns_close_server_port(server.port);
+	evdns_close_server_port(other.port);
 	fixture_fini(&fx);
 }
 
@@ -553,6 +571,167 @@ START_TEST(resolv_conf_is_the_default)
 }
 END_TEST
 
+/* ---- from one configuration to the next ---- */
+
+/* S is asked from now on. */
+static void
+change_to(const struct server *s)
+{
+	struct dns_conf conf = configuration(1);
+
+	servers[0] = loopback(s->number);
+	ck_assert(resolve_prepare(res, &conf));
+	resolve_reload(res, &conf);
+}
+
+START_TEST(other_servers_are_asked_anew)
+{
+	struct lookup l;
+	unsigned asked;
+
+	ck_assert_int_eq(look_up(&l, "four.test"), RESOLVE_OK);
+	ck_assert_int_eq(look_up(&l, "gone.test"), RESOLVE_NOT_FOUND);
+	asked = server.questions;
+	change_to(&other);
+	ck_assert_int_eq(cached("four.test", l.now), 0);
+	ck_assert_int_eq(cached("gone.test", l.now), 0);
+	ck_assert_int_eq(look_up(&l, "four.test"), RESOLVE_OK);
+	ck_assert_uint_eq(l.n, 2);
+	ck_assert_int_eq(look_up(&l, "gone.test"), RESOLVE_OK);
+	ck_assert_uint_eq(server.questions, asked);
+}
+END_TEST
+
+/* Who has asked waits for those that it has asked; who asks now does not. */
+START_TEST(under_way_ends_as_it_began)
+{
+	struct lookup first = { 0 }, second = { 0 };
+
+	start(&first, "silent.test");
+	fixture_turn(&fx);
+	change_to(&other);
+	ck_assert_int_eq(look_up(&second, "silent.test"), RESOLVE_OK);
+	ck_assert_uint_lt(second.now - second.started, TIMEOUT_MS / 2);
+	ck_assert_uint_eq(first.calls, 0);
+	ck_assert(fixture_run(&fx, is_called, &first, PATIENCE_MS));
+	ck_assert_int_eq(first.result, RESOLVE_TIMEOUT);
+	ck_assert_uint_ge(first.now - first.started, TIMEOUT_MS - 20);
+	ck_assert_int_eq(cached("silent.test", first.now), 2);
+}
+END_TEST
+
+/* ... and what they say is not kept. */
+START_TEST(what_old_servers_say_is_not_kept)
+{
+	struct lookup l = { 0 };
+
+	start(&l, "four.test");
+	change_to(&other);
+	ck_assert(fixture_run(&fx, is_called, &l, PATIENCE_MS));
+	ck_assert_int_eq(l.result, RESOLVE_OK);
+	ck_assert_uint_eq(l.n, 1);
+	ck_assert_int_eq(cached("four.test", l.now), 0);
+}
+END_TEST
+
+/* Other times: what is known stays, and so do those who ask. */
+START_TEST(other_times)
+{
+	struct dns_conf conf = configuration(1);
+	struct lookup l, m = { 0 };
+
+	ck_assert_int_eq(look_up(&l, "four.test"), RESOLVE_OK);
+	start(&m, "nosix.test");
+	conf.min_ttl_ms = conf.max_ttl_ms = 7000;
+	conf.timeout_ms = TIMEOUT_MS / 2;
+	ck_assert(resolve_prepare(res, &conf));
+	resolve_reload(res, &conf);
+	ck_assert_int_eq(cached("four.test", l.now), 1);
+	start(&l, "nosix.test");
+	ck_assert(fixture_run(&fx, is_called, &m, PATIENCE_MS));
+	ck_assert_uint_eq(resolve_stats(res)->queries, 2);
+	ck_assert_int_eq(look_up(&l, "ttl3.test"), RESOLVE_OK);
+	ck_assert_int_eq(cached("ttl3.test", l.now + 6900), 2);
+	ck_assert_int_eq(cached("ttl3.test", l.now + 7000), 0);
+	ck_assert_int_eq(look_up(&l, "silent.test"), RESOLVE_TIMEOUT);
+	ck_assert_uint_lt(l.now - l.started, TIMEOUT_MS);
+}
+END_TEST
+
+START_TEST(taken_back)
+{
+	struct dns_conf conf = configuration(1);
+	struct lookup l;
+
+	servers[0] = loopback(other.number);
+	ck_assert(resolve_prepare(res, &conf));
+	resolve_abandon(res);
+	ck_assert_int_eq(look_up(&l, "four.test"), RESOLVE_OK);
+	ck_assert_uint_eq(l.n, 1);
+	/* Those in use, prepared once more, are not closed. */
+	servers[0] = loopback(server.number);
+	ck_assert(resolve_prepare(res, &conf));
+	resolve_abandon(res);
+	ck_assert_int_eq(look_up(&l, "six.test"), RESOLVE_OK);
+	ck_assert_uint_eq(other.questions, 0);
+}
+END_TEST
+
+static unsigned
+open_files(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static bool
+as_many(void *arg)
+{
+	const unsigned *want = arg;
+
+	return open_files() == *want;
+}
+
+/* To and fro, with questions under way: what was opened is closed when the last
+ * of them is over, or the resolver. */
+START_TEST(often)
+{
+	struct lookup l[20] = { { 0 } };
+	unsigned before = open_files();
+	char name[32];
+
+	for (size_t i = 0; i < UNIT_COUNT(l); i++) {
+		snprintf(name, sizeof(name), "unknown%zu.test", i);
+		start(&l[i], name);
+		fixture_turn(&fx);
+		change_to(i % 2 == 0 ? &other : &server);
+	}
+	ck_assert_uint_gt(open_files(), before);
+	if (_i == 1)
+		return;
+	for (size_t i = 0; i < UNIT_COUNT(l); i++) {
+		ck_assert(fixture_run(&fx, is_called, &l[i], PATIENCE_MS));
+		ck_assert_int_eq(l[i].result,
+		    i % 2 == 0 ? RESOLVE_TIMEOUT : RESOLVE_OK);
+	}
+	ck_assert(fixture_run(&fx, as_many, &before, PATIENCE_MS));
+}
+END_TEST
+
+static void
+add_reload_tests(TCase *tc)
+{
+	tcase_add_test(tc, other_servers_are_asked_anew);
+	tcase_add_test(tc, under_way_ends_as_it_began);
+	tcase_add_test(tc, what_old_servers_say_is_not_kept);
+	tcase_add_test(tc, other_times);
+	tcase_add_test(tc, taken_back);
+	tcase_add_loop_test(tc, often, 0, 2);
+}
+
 static void
 add_answer_tests(TCase *tc)
 {
@@ -589,6 +768,7 @@ resolve_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	add_answer_tests(tc);
 	add_contract_tests(tc);
+	add_reload_tests(tc);
 	suite_add_tcase(s, tc);
 	return s;
 }
