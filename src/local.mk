@@ -161,7 +161,9 @@ src_coaproxy_SOURCES = \
 	src/main/regime.c \
 	src/main/reload.c \
 	src/main/service.c \
-	src/main/sd.h
+	src/main/sd.h \
+	src/main/start.c \
+	src/main/store.c
 
 if HAVE_SYSTEMD
 src_coaproxy_SOURCES += src/main/sd.c

@@ -445,7 +445,8 @@ system_tests = \
 	tests/system/test_reload.py \
 	tests/system/test_reload_keys.py \
 	tests/system/test_reverse.py \
-	tests/system/test_service.py
+	tests/system/test_service.py \
+	tests/system/test_store.py
 
 if HAVE_PYTHON
 TESTS += $(system_tests)
@@ -464,6 +465,7 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/observers.py \
 	tests/system/package.sh \
 	tests/system/package_run.py \
+	tests/system/patient.py \
 	tests/system/programs.py \
 	tests/system/systemd-root.sh \
 	tests/system/systemd-steps.sh \

@@ -3,7 +3,8 @@
  *
  * Private to daemon.c (from the beginning to the end), listen.c (sockets that
  * requests come to), regime.c (configurations in use), reload.c (from one to
- * the next) and service.c (the service manager).
+ * the next), service.c (the service manager), start.c (the first sockets) and
+ * store.c (sockets that the manager keeps).
  */
 #ifndef MAIN_CORE_H
 #define MAIN_CORE_H
@@ -49,7 +50,8 @@ struct daemon {
 	struct server *server;
 	unsigned listeners;	/* numbers given to sections [listen] */
 	struct list bound;	/* listen.c's */
-	struct sd_socket *passed;	/* by the service manager */
+	struct sd_socket *passed;	/* by the service manager; those of
+					 * store.c until the start is over */
 	size_t npassed;
 	struct timer sweep;	/* of listeners that are going, */
 	uint64_t swept;		/* ... and that are gone: when last, ms */
@@ -57,6 +59,7 @@ struct daemon {
 	struct timer interfaces;
 	struct timer drain;
 	bool draining;
+	bool starting;		/* there are no sockets yet */
 	struct admin admin;	/* also how the configuration came into use */
 	char *addresses;	/* ... and where it is served, as URIs */
 	struct listener_sum *carried;	/* by listeners of before */
@@ -111,11 +114,44 @@ bool listen_open(struct daemon *d, const struct conf *c, char **why);
 void listen_swap(struct daemon *d);
 void listen_abandon(struct daemon *d);
 
+/* Has the service manager keep what is bound here and in use, and nothing that
+ * is in use no more. */
+void listen_store(struct daemon *d);
+
+/* It is the end, and whoever comes after us gets the sockets that the service
+ * manager has: requests that are repeated are left to him. */
+void listen_hand_over(struct daemon *d);
+
 /* Forgets all of them; their sockets are the server's. */
 void listen_fini(struct daemon *d);
 
 /* What is listened at, "coap://..." with blanks between, owned. */
 char *listen_addresses(const struct daemon *d);
+
+/* ---- start.c ---- */
+
+/* Binds what the configuration in use says; what the host does not have yet is
+ * waited for. False: it has been said why, or d->draining. */
+bool start_listening(struct daemon *d);
+
+/* ---- store.c ---- */
+
+/* Whether the manager's socket NAME is one of those that it keeps for us. */
+bool store_is_name(const char *name);
+
+/* Gives up those that the configuration in use has no use for. */
+void store_tidy(struct daemon *d);
+
+/* A descriptor, the caller's, of the socket kept for WANTED; -1: there is
+ * none. */
+int store_take(const struct daemon *d, const struct addr *wanted);
+
+/* All that were to be taken have been. */
+void store_taken(struct daemon *d);
+
+/* Has FD kept, which was bound for WANTED; false: nobody keeps it. */
+bool store_put(const struct addr *wanted, int fd);
+void store_remove(const struct addr *wanted);
 
 /* ---- service.c ---- */
 

@@ -75,22 +75,6 @@ build_ends(struct daemon *d)
 	return d->server != NULL;
 }
 
-static bool
-bind_all(struct daemon *d)
-{
-	char *why = NULL;
-
-	d->npassed = sd_sockets(&d->passed);
-	if (listen_open(d, d->conf, &why)) {
-		listen_swap(d);
-		return true;
-	}
-	sd_tell("STATUS=%s\nERRNO=%d", why, errno);
-	log_error(NULL, "%s", why);
-	free(why);
-	return false;
-}
-
 static void
 interfaces_fire(struct timer *t, uint64_t now)
 {
@@ -142,31 +126,39 @@ turn_end_cb(void *user, uint64_t now)
 	(void)now;
 	regime_bury(d);
 	admin_sweep(&d->admin);
-	if (d->hangup)
+	if (d->hangup && !d->starting)
 		hang_up(d);
 	if (d->draining && daemon_work_left(d) == 0)
 		loop_stop(d->loop);
 }
 
 static void
+drain(struct daemon *d, const char *why)
+{
+	uint64_t limit = d->conf->drain_ms;
+
+	d->draining = true;
+	proxy_drain(d->proxy);
+	log_info(NULL, "%s: draining requests=%zu", why, daemon_work_left(d));
+	service_stopping(d, limit);
+	timer_start(loop_timers(d->loop), &d->drain,
+	    loop_now(d->loop) + limit);
+}
+
+static void
 terminate_cb(void *user, int signo)
 {
 	struct daemon *d = user;
-	uint64_t limit = d->conf->drain_ms;
 
 	/* Asked twice: at once. */
 	if (d->draining) {
 		loop_stop(d->loop);
 		return;
 	}
-	d->draining = true;
-	proxy_drain(d->proxy);
-	log_info(NULL, "%s: draining requests=%zu",
-	    signo == SIGTERM ? "terminated" : "interrupted",
-	    daemon_work_left(d));
-	service_stopping(d, limit);
-	timer_start(loop_timers(d->loop), &d->drain,
-	    loop_now(d->loop) + limit);
+	/* How a service manager begins a restart. */
+	if (signo == SIGTERM)
+		listen_hand_over(d);
+	drain(d, signo == SIGTERM ? "terminated" : "interrupted");
 }
 
 /* Several at once are one. */
@@ -208,7 +200,7 @@ drain_action(void *user)
 	struct daemon *d = user;
 
 	if (!d->draining)
-		terminate_cb(d, SIGTERM);
+		drain(d, "asked to");
 }
 
 static bool
@@ -260,7 +252,7 @@ build(struct daemon *d)
 	if (!build_proxy(d) || !build_ends(d) || !build_signals(d))
 		goto fail;
 	interfaces_fire(&d->interfaces, loop_now(d->loop));
-	return bind_all(d) && build_admin(d);
+	return start_listening(d) && build_admin(d);
 fail:
 	log_error(NULL, "cannot start: %s", strerror(errno));
 	return false;
@@ -342,6 +334,8 @@ run(const struct args *a, struct conf *c, int log_fd)
 		service_ready(&d);
 		loop_run(d.loop);
 		log_info(NULL, "stopped");
+		status = EXIT_OK;
+	} else if (d.draining) {
 		status = EXIT_OK;
 	}
 	tear_down(&d);

@@ -22,12 +22,14 @@ enum {
 struct bound {
 	struct list link;	/* in daemon.bound */
 	struct listener *listener;
+	struct net_sock *sock;	/* its */
 	char *section;		/* name of its [listen] */
 	char *fd;		/* name of the manager's socket, or NULL: */
 	struct addr wanted;	/* as configured */
 	struct addr addr;	/* as it is */
 	bool dual;		/* both families */
 	bool retired;
+	bool stored;		/* the service manager keeps it */
 	/* While a configuration is being prepared: */
 	bool fresh;		/* not there before */
 	bool claimed;		/* by the section */
@@ -128,6 +130,7 @@ opened(struct daemon *d, struct bound *b, struct net_sock *sock)
 
 	if (sock == NULL)
 		return false;
+	b->sock = sock;
 	listener_open(b->listener, net, sock);
 	net->ops->local(sock, &b->addr);
 	b->dual = b->addr.family == 6 && addr_is_any(&b->addr) &&
@@ -135,11 +138,24 @@ opened(struct daemon *d, struct bound *b, struct net_sock *sock)
 	return true;
 }
 
+/* What the manager has kept is what would be bound. */
+static bool
+open_stored(struct daemon *d, struct bound *b)
+{
+	int fd = store_take(d, &b->wanted);
+
+	return fd >= 0 &&
+	    opened(d, b, udp_adopt(d->udp, fd, &server_sock_ops,
+		b->listener));
+}
+
 static bool
 open_address(struct daemon *d, struct bound *b)
 {
 	if (b->listener == NULL)
 		return false;
+	if (open_stored(d, b))
+		return true;
 	return opened(d, b, udp_bind(d->udp, &b->wanted, &server_sock_ops,
 	    b->listener));
 }
@@ -167,7 +183,8 @@ open_named(struct daemon *d, const struct conf *c, unsigned index,
 	for (size_t i = 0; i < d->npassed; i++) {
 		struct sd_socket *s = &d->passed[i];
 
-		if (strcmp(s->name, want->fd) != 0 || !sd_socket_is_udp(s))
+		if (strcmp(s->name, want->fd) != 0 || store_is_name(s->name) ||
+		    !sd_socket_is_udp(s))
 			continue;
 		found++;
 		if (open_passed(d, bound_new(d, c, index, want), s))
@@ -369,6 +386,36 @@ listen_swap(struct daemon *d)
 	if (going)
 		timer_start(loop_timers(d->loop), &d->sweep,
 		    loop_now(d->loop) + GOING_MS);
+}
+
+void
+listen_store(struct daemon *d)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
+		struct bound *b = bound_of(it);
+
+		if (b->fd != NULL || b->stored == !b->retired)
+			continue;
+		if (b->retired)
+			store_remove(&b->wanted);
+		b->stored = !b->retired && store_put(&b->wanted,
+		    udp_fd(b->sock));
+	}
+}
+
+void
+listen_hand_over(struct daemon *d)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
+		struct bound *b = bound_of(it);
+
+		if (!b->retired && (b->fd != NULL || b->stored))
+			listener_hand_over(b->listener);
+	}
 }
 
 void

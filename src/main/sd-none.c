@@ -35,3 +35,32 @@ sd_socket_is_udp(const struct sd_socket *s)
 	(void)s;
 	return false;
 }
+
+bool
+sd_socket_is_at(const struct sd_socket *s, const struct addr *a)
+{
+	(void)s;
+	(void)a;
+	return false;
+}
+
+bool
+sd_store(const char *name, int fd)
+{
+	(void)name;
+	(void)fd;
+	return false;
+}
+
+void
+sd_unstore(const char *name)
+{
+	(void)name;
+}
+
+bool
+sd_barrier(uint64_t ms)
+{
+	(void)ms;
+	return true;
+}

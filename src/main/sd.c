@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -56,7 +58,8 @@ void
 sd_sockets_fini(struct sd_socket *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		close(v[i].fd);
+		if (v[i].fd >= 0)
+			close(v[i].fd);
 		free(v[i].name);
 	}
 	free(v);
@@ -66,4 +69,68 @@ bool
 sd_socket_is_udp(const struct sd_socket *s)
 {
 	return sd_is_socket_inet(s->fd, AF_UNSPEC, SOCK_DGRAM, -1, 0) > 0;
+}
+
+static bool
+is_bound_to(const struct sd_socket *s, const struct addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+
+	return sd_is_socket_sockaddr(s->fd, SOCK_DGRAM,
+	    (const struct sockaddr *)&ss, len, -1) > 0;
+}
+
+bool
+sd_socket_is_at(const struct sd_socket *s, const struct addr *a)
+{
+	struct addr any4 = { .family = 4, .port = a->port };
+	struct addr any6 = { .family = 6, .port = a->port };
+	int v6only = 0;
+	socklen_t len = sizeof(v6only);
+
+	if (!sd_socket_is_udp(s))
+		return false;
+	if (a->family == 4)
+		return is_bound_to(s, a);
+	if (a->family == 0 && is_bound_to(s, &any4))
+		return true;
+	return is_bound_to(s, a->family == 0 ? &any6 : a) &&
+	    getsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &len) == 0 &&
+	    (v6only != 0) == (a->family == 6);
+}
+
+/* Set by those that say what they keep; before version 254 nobody did. */
+static bool
+keeps_nothing(void)
+{
+	const char *most = getenv("FDSTORE");
+
+	return most != NULL && strcmp(most, "0") == 0;
+}
+
+bool
+sd_store(const char *name, int fd)
+{
+	char state[512];
+
+	if (keeps_nothing())
+		return false;
+	/* There may be one of the process before. It is not for the manager to
+	 * look for errors of it. */
+	sd_unstore(name);
+	snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	return sd_pid_notify_with_fds(0, 0, state, &fd, 1) > 0;
+}
+
+void
+sd_unstore(const char *name)
+{
+	sd_tell("FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+bool
+sd_barrier(uint64_t ms)
+{
+	return sd_notify_barrier(0, ms * 1000) >= 0;
 }

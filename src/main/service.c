@@ -79,6 +79,7 @@ service_ready(struct daemon *d)
 {
 	uint64_t now = loop_now(d->loop);
 
+	listen_store(d);
 	compose(d, d->told);
 	sd_tell("READY=1\nSTATUS=%s", d->told);
 	timer_start(loop_timers(d->loop), &d->status, now + STATUS_MS);
@@ -105,6 +106,7 @@ service_reloaded(struct daemon *d, const char *why)
 		d->refused = xstrdup(why);
 		d->refused[strcspn(why, "\n")] = '\0';
 	}
+	listen_store(d);
 	compose(d, d->told);
 	sd_tell("READY=1\nSTATUS=%s", d->told);
 }

@@ -520,6 +520,12 @@ udp_adopt(struct udp *u, int fd, const struct net_sock_ops *ops, void *user)
 	return add_sock(u, &k, ops, user);
 }
 
+int
+udp_fd(const struct net_sock *s)
+{
+	return s->sock.fd;
+}
+
 const struct udp_stats *
 udp_sock_stats(const struct net_sock *s)
 {

@@ -52,6 +52,9 @@ struct net_sock *udp_bind(struct udp *u, const struct addr *local,
 struct net_sock *udp_adopt(struct udp *u, int fd,
     const struct net_sock_ops *ops, void *user);
 
+/* The descriptor of S, which stays its own. */
+int udp_fd(const struct net_sock *s);
+
 const struct udp_stats *udp_sock_stats(const struct net_sock *s);
 
 /* A datagram that has come in, or has been queued to go out. */

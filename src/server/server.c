@@ -19,6 +19,7 @@ struct listener {
 	enum coap_scheme scheme;
 	struct listener_stats stats;
 	bool retired;		/* no new requests */
+	bool handed_over;
 	bool closed;		/* ... and no socket */
 };
 
@@ -224,6 +225,11 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 		refuse_retired(s, r, m, now);
 		return;
 	}
+	if (l->handed_over && m->type == COAP_CON) {
+		s->stats.left++;
+		dgram_forget(s->dgram, r);
+		return;
+	}
 	proxy_handle(s->proxy, &in, now);
 }
 
@@ -388,6 +394,12 @@ void
 listener_retire(struct listener *l)
 {
 	l->retired = true;
+}
+
+void
+listener_hand_over(struct listener *l)
+{
+	l->handed_over = true;
 }
 
 bool

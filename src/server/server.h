@@ -22,6 +22,7 @@ struct server_stats {
 	uint64_t rx_port_zero;
 	uint64_t peers_full;
 	uint64_t retired;	/* requests to a listener that is going */
+	uint64_t left;		/* requests for the next process */
 };
 
 /* What came in at one listening socket, and led to no request. */
@@ -63,6 +64,10 @@ void listener_keep(struct listener *l, unsigned index);
 /* No section has L any more: requests get 5.03, who waits for an answer is
  * still answered. Its observers are the proxy's to part with. */
 void listener_retire(struct listener *l);
+
+/* Another process will have L's socket soon: a confirmable request, which will be
+ * repeated, is left to it, and gets nothing. */
+void listener_hand_over(struct listener *l);
 
 /* Whether L, retired, is still needed to say something. Looks at all there is:
  * to be asked now and then. */

@@ -96,6 +96,57 @@ stands_still()
 	[ "$(property NRestarts)" = 1 ]
 }
 
+# $1 is how many sockets the manager keeps.
+kept_are()
+{
+	tries=0
+	while [ "$(property NFileDescriptorStore)" != "$1" ]
+	do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || { property NFileDescriptorStore; return 1; }
+		sleep 0.1
+	done
+}
+
+# The number of the socket at 127.0.0.1:5690.
+socket_there()
+{
+	awk '$2 == "0100007F:163A" { print $10 }' /proc/net/udp
+}
+
+crashes()
+{
+	was=$(property NRestarts)
+	kill -KILL "$(property MainPID)"
+	tries=0
+	while [ "$(property NRestarts)" = "$was" ] ||
+	    [ "$(property ActiveState)" != active ]
+	do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || return 1
+		sleep 0.1
+	done
+}
+
+# Restarts, and a crash, while clients ask and repeat what is not answered.
+loses_nothing()
+{
+	rm -f /run/enough
+	number=$(socket_there)
+	"$PYTHON" -B /run/coaproxy-test/patient.py 5690 /run/enough &
+	load=$!
+	good=0
+	for _ in 1 2 3
+	do
+		systemctl restart coaproxy.service || good=1
+	done
+	crashes || good=1
+	touch /run/enough
+	wait $load || good=1
+	[ -n "$number" ] && [ "$(socket_there)" = "$number" ] || good=1
+	return $good
+}
+
 refused_at_start()
 {
 	! systemctl start coaproxy.service &&
@@ -105,8 +156,8 @@ refused_at_start()
 }
 
 mkdir -p /run/systemd/test/coaproxy.service.d
-printf '[Service]\nWatchdogSec=2s\n' \
-    >/run/systemd/test/coaproxy.service.d/watchdog.conf
+printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=2s\n' \
+    >/run/systemd/test/coaproxy.service.d/test.conf
 systemctl daemon-reload
 
 configure '[listen]\nbind = coap://127.0.0.1:5690\n[route]\nreply = 2.05 "1"\n'
@@ -131,6 +182,28 @@ step 'watchdog: restarted when it stands still' stands_still
 step 'serving again' status_is '(configuration 1)'
 step 'answers after that' asks 5690 2.05 3
 step 'stop' systemctl stop coaproxy.service
+
+configure '[listen]\nbind = coap://127.0.0.1:5690 coap://*:5691
+[route]\nreply = 2.05 "5"\n'
+step 'start anew' starts
+step 'two sockets are kept' kept_are 2
+step 'restarts under load' loses_nothing
+step 'two sockets are still kept' kept_are 2
+configure '[listen]\nbind = coap://127.0.0.1:5690 coap://127.0.0.1:5692
+[route]\nreply = 2.05 "6"\n'
+step 'reload with other addresses' reloads
+step 'other sockets are kept' kept_are 2
+step 'restart' systemctl restart coaproxy.service
+step 'those are kept' kept_are 2
+step 'answers at the first' asks 5690 2.05 6
+step 'answers at the second' asks 5692 2.05 6
+configure '[listen]\nbind = coap://*:5692\n[route]\nreply = 2.05 "7"\n'
+step 'restart with what takes in an address that was kept' \
+    systemctl restart coaproxy.service
+step 'that is kept' kept_are 1
+step 'answers there' asks 5692 2.05 7
+step 'stop again' systemctl stop coaproxy.service
+step 'nothing is kept after that' kept_are 0
 
 configure '[listen]\nbind = fd:coap\n[route]\nreply = 2.05 "4"\n'
 step 'socket unit' systemctl start coaproxy-coap.socket

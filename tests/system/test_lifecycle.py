@@ -1,15 +1,21 @@
 """Starting, being watched, and ending."""
 
+import errno
 import os
 import re
 import secrets
 import signal
+import subprocess
 import tempfile
+import time
 
 import tap
 from coap import GET, MAX_AGE, Client, Message, Origin
-from programs import Manager, Proxy
+from programs import COAPROXY, START, Manager, Program, Proxy, coaproxy
 from tap import contains, equal, test
+
+
+tap.LIMIT = 80
 
 
 def route(origin):
@@ -134,15 +140,93 @@ def _():
             equal(client.request(GET, '/.well-known/core').code, '2.05')
 
 
-@test('an address that is not ours: exit status 1')
+ELSEWHERE = '[listen]\nbind = coap://203.0.113.77\n[forward]'
+NO_ADDRESS = 'cannot listen on coap://203.0.113.77: Cannot assign requested'
+
+
+@test('an address that is not ours: after 30 s exit status 1')
 def _():
-    proxy = Proxy('[listen]\nbind = coap://203.0.113.77:0\n[forward]',
-                  wait=False)
-    try:
-        equal(proxy.wait_end(), 1)
-        contains(proxy.output, '203.0.113.77')
-    finally:
-        proxy.close()
+    with Manager(f'\0coaproxy-test-{secrets.token_hex(8)}') as manager:
+        began = time.monotonic()
+        proxy = Proxy(ELSEWHERE, wait=False, env=manager.env)
+        try:
+            equal(proxy.wait_end(50), 1)
+            equal(29 < time.monotonic() - began, True)
+            equal([re.sub('^[^ ]* ', '', line)
+                   for line in proxy.output.splitlines()],
+                  [f'warn {NO_ADDRESS} address; trying again for 30 s',
+                   f'error {NO_ADDRESS} address'])
+            if 'systemd no' in coaproxy('-V')[1]:
+                return
+            equal(manager.next()['STATUS'], f'Waiting: {NO_ADDRESS} address')
+            equal(manager.next(), {'STATUS': f'{NO_ADDRESS} address',
+                                   'ERRNO': str(errno.EADDRNOTAVAIL)})
+        finally:
+            proxy.close()
+
+
+@test('an address that is not ours yet: SIGTERM ends the waiting')
+def _():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        proxy = Proxy(ELSEWHERE, wait=False)
+        try:
+            proxy.wait_for('trying again')
+            proxy.signal(signal.SIGHUP)     # is for later
+            proxy.signal(number)
+            equal(proxy.wait_end(), 0)
+            equal('ready' in proxy.output, False)
+        finally:
+            proxy.close()
+
+
+@test('an address that comes later is waited for, and READY=1 with it')
+def _():
+    alone = ['unshare', '-n'] if os.geteuid() == 0 else ['unshare', '-rn']
+    if subprocess.run([*alone, 'ip', 'link', 'set', 'lo', 'up'],
+                      capture_output=True, check=False).returncode:
+        raise tap.Skip('no network namespace')
+    # A socket with a path is seen from every network.
+    with tempfile.TemporaryDirectory() as directory, \
+            Manager(os.path.join(directory, 'notify')) as manager:
+        proxy = Program(
+            [*alone, 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh',
+             COAPROXY, '--bind', 'coap://203.0.113.77', '--bind',
+             'coap://[2001:db8::77]', '--route', 'reply=2.05'],
+            env={**os.environ, **manager.env})
+        try:
+            proxy.wait_for('trying again')
+            inside = ['nsenter', '-t', str(proxy.process.pid), '-n',
+                      *(['-U', '--preserve-credentials']
+                        if os.geteuid() else [])]
+
+            def add(address):
+                subprocess.run([*inside, 'ip', 'address', 'add', address,
+                                'dev', 'lo'], check=True, timeout=START)
+
+            add('203.0.113.77/32')
+            # Not yet: there is another.
+            proxy.signal(signal.SIGHUP)
+            add('2001:db8::77/128')
+            proxy.wait_for(r'^ready: coap://203\.0\.113\.77:5683 '
+                           r'coap://\[2001:db8::77\]:5683$')
+            proxy.wait_for(' configuration 2 in use')
+            equal(proxy.output.count('trying again'), 1)
+            if 'systemd no' not in coaproxy('-V')[1]:
+                contains(manager.next()['STATUS'], 'Waiting: ')
+                contains(manager.next_with('READY')['STATUS'],
+                         'Serving 1 listener')
+        finally:
+            proxy.close()
+
+
+@test('reload: an address that is not ours is refused at once')
+def _():
+    with Proxy('[forward]') as proxy, Client(proxy.address) as client:
+        proxy.configure(ELSEWHERE)
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_for(f'{NO_ADDRESS} address\n(?:.*\n)*?.* reload refused')
+        equal('trying again' in proxy.output, False)
+        equal(client.request(GET, '/.well-known/core').code, '2.05')
 
 
 @test('ATK-40: nothing of before is trusted after a restart')
