@@ -306,6 +306,8 @@ world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 	*w = (struct world){ .now = START_MS, .next_port = FIRST_PORT };
 	list_init(&w->socks);
 	list_init(&w->out);
+	list_init(&w->late);
+	list_init(&w->refused);
 	list_init(&w->hosts);
 	list_init(&w->lines);
 	list_init(&w->confs);
@@ -345,6 +347,7 @@ world_fini(struct world *w)
 	proxy_free(w->proxy);
 	server_free(w->server);
 	client_free(w->client);
+	world_retry(w);
 	while ((p = world_take(w)) != NULL)
 		free(p);
 	while ((line = world_logged(w)) != NULL)

@@ -85,6 +85,12 @@ struct world {
 	struct list lines;	/* struct logged, in order */
 	uint16_t next_port;
 	uint64_t turns;		/* of the loop, so far */
+	struct list late;	/* struct packet, refused with EAGAIN */
+	struct list refused;	/* those refused otherwise, to be reported */
+	unsigned spared;	/* datagrams that will still leave, before */
+	unsigned failing;	/* ... so many meet with */
+	int why_failing;	/* ... this */
+	unsigned no_sockets;	/* that cannot be had, from now on */
 	char why[1024];		/* what is wrong, after a failure */
 };
 
@@ -108,6 +114,11 @@ void world_input(struct world *w, const struct addr *from,
 /* The kernel reports ERR on every socket connected to REMOTE, for the last
  * datagram it sent. */
 void world_error(struct world *w, const struct addr *remote, int err);
+
+/* The proxy sends SPARED datagrams, and then N that meet with ERR: EAGAIN, and
+ * they leave as soon as time goes on, otherwise they are lost, which who sent
+ * them is told by a connected socket. */
+void world_fail_sends(struct world *w, unsigned spared, unsigned n, int err);
 
 /* Lets time pass up to the next moment at which something may happen, but not
  * beyond UNTIL. */

@@ -12,7 +12,11 @@
 
 #include "base/xalloc.h"
 
-enum { SILENT_MS = 5000 };
+enum {
+	SILENT_MS = 5000,
+	SLOT = 2048,		/* octets of a datagram that are received */
+	QUOTED = 64,		/* ... that an error quotes */
+};
 
 struct net_sock {
 	struct list link;
@@ -21,8 +25,17 @@ struct net_sock {
 	bool connected;
 	const struct net_sock_ops *ops;
 	void *user;
-	uint8_t last[64];	/* how the last datagram sent began */
+	uint8_t last[QUOTED];	/* how the last datagram sent began */
 	size_t nlast;
+};
+
+/* A datagram that could not be sent. */
+struct refusal {
+	struct list link;
+	struct net_sock *sock;
+	int err;
+	uint8_t octets[QUOTED];
+	size_t n;
 };
 
 struct host {
@@ -84,6 +97,11 @@ world_connect(struct net *net, const struct addr *peer,
 	struct world *w = world_of_net(net);
 	struct net_sock *s;
 
+	if (w->no_sockets > 0) {
+		w->no_sockets--;
+		errno = EMFILE;
+		return NULL;
+	}
 	if (peer->family != 4 && peer->family != 6) {
 		errno = EAFNOSUPPORT;
 		return NULL;
@@ -97,18 +115,58 @@ world_connect(struct net *net, const struct addr *peer,
 }
 
 static void
+refuse(struct net_sock *s, struct span datagram, int err)
+{
+	struct refusal *r;
+
+	if (!s->connected || datagram.n < 4)
+		return;
+	r = xcalloc(1, sizeof(*r));
+	r->sock = s;
+	r->err = err;
+	r->n = datagram.n < QUOTED ? datagram.n : QUOTED;
+	memcpy(r->octets, datagram.p, r->n);
+	list_init(&r->link);
+	list_add_tail(&s->world->refused, &r->link);
+}
+
+/* Whether the next datagram meets with an error. */
+static bool
+is_failing(struct world *w)
+{
+	if (w->failing == 0)
+		return false;
+	if (w->spared > 0) {
+		w->spared--;
+		return false;
+	}
+	w->failing--;
+	return true;
+}
+
+static void
 world_send(struct net_sock *s, const struct addr *to, const struct addr *local,
     struct buf *b)
 {
-	struct packet *p = xcalloc(1, sizeof(*p) + b->len);
+	struct list *queue = &s->world->out;
+	struct packet *p;
 
+	if (is_failing(s->world)) {
+		if (s->world->why_failing != EAGAIN) {
+			refuse(s, buf_span(b), s->world->why_failing);
+			return;
+		}
+		queue = &s->world->late;
+	}
+	p = xcalloc(1, sizeof(*p) + b->len);
 	p->from = local != NULL ? *local : s->local;
 	p->to = to != NULL ? *to : s->peer;
 	p->at = s->world->now;
 	p->turn = s->world->turns;
 	p->n = b->len;
 	memcpy(p->octets, b->data, b->len);
-	list_add_tail(&s->world->out, &p->link);
+	list_init(&p->link);
+	list_add_tail(queue, &p->link);
 	s->nlast = b->len < sizeof(s->last) ? b->len : sizeof(s->last);
 	memcpy(s->last, b->data, s->nlast);
 }
@@ -116,6 +174,16 @@ world_send(struct net_sock *s, const struct addr *to, const struct addr *local,
 static void
 world_close(struct net_sock *s)
 {
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &s->world->refused) {
+		struct refusal *r = CONTAINER_OF(it, struct refusal, link);
+
+		if (r->sock != s)
+			continue;
+		list_del(&r->link);
+		free(r);
+	}
 	list_del(&s->link);
 	free(s);
 }
@@ -288,18 +356,41 @@ deliver(struct world *w, const struct addr *from, const struct addr *to,
     struct span datagram)
 {
 	struct net_sock *s = sock_for(w, from, to);
+	bool truncated = datagram.n > SLOT;
 	uint8_t *exact;
 
 	if (s == NULL)
 		return;
 	/* Not an octet more, so that a sanitizer sees every read behind. */
 	w->turns++;
+	if (datagram.n > SLOT)
+		datagram.n = SLOT;
 	exact = xcalloc(datagram.n == 0 ? 1 : datagram.n, 1);
 	if (datagram.n > 0)
 		memcpy(exact, datagram.p, datagram.n);
-	s->ops->input(s->user, from, to, span_make(exact, datagram.n), false,
-	    w->now);
+	s->ops->input(s->user, from, to, span_make(exact, datagram.n),
+	    truncated, w->now);
 	free(exact);
+}
+
+/* As the end of a turn does. */
+static void
+report_refused(struct world *w)
+{
+	uint8_t *quoted;
+
+	while (!list_empty(&w->refused)) {
+		struct refusal *r = CONTAINER_OF(w->refused.next,
+		    struct refusal, link);
+
+		list_del(&r->link);
+		quoted = xcalloc(r->n, 1);
+		memcpy(quoted, r->octets, r->n);
+		r->sock->ops->error(r->sock->user, r->err,
+		    span_make(quoted, r->n), w->now);
+		free(quoted);
+		free(r);
+	}
 }
 
 static void
@@ -308,6 +399,7 @@ settle(struct world *w)
 	struct packet *p;
 
 	do {
+		report_refused(w);
 		while ((p = to_itself(w)) != NULL) {
 			list_del(&p->link);
 			deliver(w, &p->from, &p->to,
@@ -316,7 +408,8 @@ settle(struct world *w)
 		}
 		w->turns++;
 		timers_run(&w->timers, w->now);
-	} while (to_itself(w) != NULL || timers_next(&w->timers) <= w->now);
+	} while (to_itself(w) != NULL || !list_empty(&w->refused) ||
+	    timers_next(&w->timers) <= w->now);
 }
 
 void
@@ -347,10 +440,30 @@ world_error(struct world *w, const struct addr *remote, int err)
 }
 
 void
+world_fail_sends(struct world *w, unsigned spared, unsigned n, int err)
+{
+	w->spared = spared;
+	w->failing = n;
+	w->why_failing = err;
+}
+
+void
+world_retry(struct world *w)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &w->late) {
+		list_del(it);
+		list_add_tail(&w->out, it);
+	}
+}
+
+void
 world_step(struct world *w, uint64_t until)
 {
 	uint64_t next;
 
+	world_retry(w);
 	settle(w);
 	next = timers_next(&w->timers);
 	w->now = next < until ? next : until;

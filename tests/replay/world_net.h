@@ -14,6 +14,9 @@ struct net_sock *world_bind(struct world *w, const struct addr *local,
 /* Closes listening sockets that nothing is owed at any more. */
 void world_sweep(struct world *w);
 
+/* What was refused with EAGAIN leaves. */
+void world_retry(struct world *w);
+
 void world_free_names(struct world *w);
 
 #endif
