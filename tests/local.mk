@@ -303,7 +303,8 @@ EXTRA_DIST += $(tree_tests) \
 # Fuzz targets. Without --enable-fuzzing a plain main() replays the corpus.
 
 fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_link \
-	tests/fuzz/fuzz_parse tests/fuzz/fuzz_publish
+	tests/fuzz/fuzz_parse tests/fuzz/fuzz_proxy tests/fuzz/fuzz_publish \
+	tests/fuzz/fuzz_uri
 check_PROGRAMS += $(fuzz_programs)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_conf.c
 tests_fuzz_fuzz_conf_LDADD = $(link_conf)
@@ -314,20 +315,35 @@ tests_fuzz_fuzz_link_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_parse_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_parse.c
 tests_fuzz_fuzz_parse_LDADD = $(link_coap)
 tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_proxy_SOURCES = $(world_sources) \
+	tests/fuzz/fuzz.h tests/fuzz/fuzz_proxy.c \
+	tests/fuzz/play.c tests/fuzz/play.h \
+	tests/fuzz/play_conf.c tests/fuzz/play_judge.c \
+	tests/fuzz/play_make.c tests/fuzz/play_make.h
+tests_fuzz_fuzz_proxy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/replay
+tests_fuzz_fuzz_proxy_CFLAGS = $(AM_CFLAGS) $(PLAY_CFLAGS)
+tests_fuzz_fuzz_proxy_LDADD = $(link_conf)
+tests_fuzz_fuzz_proxy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_publish_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_publish.c
 tests_fuzz_fuzz_publish_LDADD = $(link_proxy)
 tests_fuzz_fuzz_publish_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_uri_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_uri.c
+tests_fuzz_fuzz_uri_LDADD = $(link_proxy)
+tests_fuzz_fuzz_uri_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 if !FUZZING
 tests_fuzz_fuzz_conf_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_link_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_parse_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_proxy_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_publish_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_uri_SOURCES += tests/fuzz/replay.c
 endif
 
 TESTS += tests/fuzz/corpus.t
 EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
 	tests/fuzz/corpus/link tests/fuzz/corpus/parse \
-	tests/fuzz/corpus/publish
+	tests/fuzz/corpus/proxy tests/fuzz/corpus/publish \
+	tests/fuzz/corpus/uri
 
 # The message layer and the proxy under a fake clock and a fake network.
 

@@ -1,18 +1,31 @@
 #!/bin/sh
-# Every file of a corpus through its fuzz target: one result per file, so a
-# crash names the input. The same for libFuzzer and for replay.c.
+# Every file of a corpus through its fuzz target: one result per file. The same
+# for libFuzzer and for replay.c. A corpus is run in one go; if that fails, file
+# by file, so that a crash names the input.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 
 n=0
-for input in "$top_srcdir"/tests/fuzz/corpus/*/*
-do
+
+# result ok|"not ok" INPUT
+result()
+{
 	n=$((n + 1))
-	target=$(basename "$(dirname "$input")")
-	name="$target: $(basename "$input")"
-	if "$top_builddir/tests/fuzz/fuzz_$target" "$input" >&2
-	then echo "ok $n - $name"
-	else echo "not ok $n - $name"
-	fi
+	echo "$1 $n - $target: $(basename "$2")"
+}
+
+for corpus in "$top_srcdir"/tests/fuzz/corpus/*
+do
+	target=$(basename "$corpus")
+	program=$top_builddir/tests/fuzz/fuzz_$target
+	all=failed
+	"$program" "$corpus"/* >&2 && all=passed
+	for input in "$corpus"/*
+	do
+		if [ "$all" = passed ] || "$program" "$input" >&2
+		then result ok "$input"
+		else result "not ok" "$input"
+		fi
+	done
 done
 echo "1..$n"

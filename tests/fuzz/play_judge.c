@@ -1,0 +1,342 @@
+/*
+ * play_judge: what the proxy must never do, whatever happens to it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "coap/block.h"
+#include "play.h"
+#include "proxy/core.h"
+
+enum {
+	LOWER = 62,		/* ATK-02: headers below, per datagram */
+	OUT_MAX = 2176,		/* octets of a datagram */
+	FIRST_PORT = 50000,	/* sockets to origins; see world.c */
+	TOKEN = 8,		/* octets of ours */
+	DESTS = 64,		/* MAX_DESTS in world.c */
+};
+
+/* ---- marks ---- */
+
+static const uint8_t mark[] = { 0xf1, 'c', 'l', 'i' };
+
+void
+judge_mark(uint8_t out[8], unsigned c, uint16_t number)
+{
+	memcpy(out, mark, sizeof(mark));
+	out[4] = (uint8_t)c;
+	out[5] = (uint8_t)(number >> 8);
+	out[6] = (uint8_t)number;
+	out[7] = 0xf2;
+}
+
+bool
+judge_marked(struct span payload, unsigned *c)
+{
+	if (payload.n < 8 || memcmp(payload.p, mark, sizeof(mark)) != 0)
+		return false;
+	*c = payload.p[4];
+	return true;
+}
+
+void
+judge_clean(uint8_t *octets, size_t n)
+{
+	for (size_t i = 0; i + sizeof(mark) <= n; i++)
+		if (memcmp(octets + i, mark, sizeof(mark)) == 0)
+			octets[i] = 0;
+}
+
+/* ---- clients ---- */
+
+/* The octets that are looked at. */
+static size_t
+watched(size_t n)
+{
+	return n < COAP_TOKEN_MAX ? n : COAP_TOKEN_MAX;
+}
+
+static struct asked *
+find_asked(struct play_client *c, struct span token)
+{
+	struct span v = span_make(token.p, watched(token.n));
+
+	for (size_t i = 0; i < c->nasked; i++)
+		if (c->asked[i].n == token.n &&
+		    span_eq(span_make(c->asked[i].token, v.n), v))
+			return &c->asked[i];
+	return NULL;
+}
+
+static void
+note_token(struct play_client *c, const struct coap_msg *m)
+{
+	struct asked *a = find_asked(c, m->token);
+	uint32_t observe;
+
+	if (a == NULL && c->nasked == PLAY_ASKED) {
+		c->crowded = true;
+		return;
+	}
+	if (a == NULL) {
+		a = &c->asked[c->nasked++];
+		a->n = m->token.n;
+		if (a->n > 0)
+			memcpy(a->token, m->token.p, watched(a->n));
+	}
+	a->sent++;
+	if (coap_get_uint(m, COAP_OPT_OBSERVE, &observe) && observe == 0)
+		a->observes = true;
+}
+
+void
+judge_asks(struct play_client *c, struct span datagram)
+{
+	struct coap_msg m = { 0 };
+	enum coap_parse how;
+
+	c->in += datagram.n + LOWER;
+	/* No more of it is received. */
+	if (datagram.n > 2048)
+		datagram.n = 2048;
+	how = coap_parse(&m, datagram);
+	if (how == COAP_PARSE_IGNORE || m.type == COAP_ACK ||
+	    m.type == COAP_RST)
+		return;
+	seen_add(&c->mids, m.mid);
+	if (m.code != COAP_EMPTY &&
+	    (how == COAP_PARSE_OK || m.token.p != NULL))
+		note_token(c, &m);
+	c->proving |= how == COAP_PARSE_OK && coap_has(&m, COAP_OPT_ECHO);
+}
+
+static void
+keep(uint8_t *out, size_t cap, size_t *n, const struct coap_msg *m,
+    uint16_t number)
+{
+	struct span v;
+
+	if (!coap_get(m, number, &v) || v.n > cap)
+		return;
+	memcpy(out, v.p, v.n);
+	*n = v.n;
+}
+
+/* Whether this is another copy of an answer. */
+static bool
+was_told(struct play_client *c, const struct coap_msg *m)
+{
+	uint32_t id = (uint32_t)(m->type == COAP_ACK) << 16 | m->mid;
+
+	for (size_t i = 0; i < c->ntold; i++)
+		if (c->told[i] == id)
+			return true;
+	if (c->ntold < PLAY_TOLD)
+		c->told[c->ntold++] = id;
+	else
+		c->crowded = true;
+	return false;
+}
+
+/* RFC 7252 5.3: to who asked, as often as it asked, and to nobody else. */
+static void
+judge_answer(struct play *p, struct play_client *c, const struct coap_msg *m)
+{
+	struct asked *a = find_asked(c, m->token);
+	unsigned whose;
+
+	play_require(p, coap_code_kind(m->code) == COAP_KIND_RESPONSE,
+	    "a client is sent something else than a response");
+	play_require(p, m->type != COAP_ACK || seen_has(&c->mids, m->mid),
+	    "an answer in an ACK to a message that was never sent");
+	if (judge_marked(m->payload, &whose))
+		play_require(p, whose == (unsigned)(c - p->clients),
+		    "the answer is another client's");
+	c->code = m->code;
+	keep(c->etag, sizeof(c->etag), &c->netag, m, COAP_OPT_ETAG);
+	keep(c->echo, sizeof(c->echo), &c->necho, m, COAP_OPT_ECHO);
+	if (c->crowded)
+		return;
+	play_require(p, a != NULL, "an answer to a token never sent");
+	if (coap_has(m, COAP_OPT_OBSERVE)) {
+		play_require(p, a->observes, "a notification nobody wants");
+		return;
+	}
+	if (was_told(c, m) || c->crowded)
+		return;
+	play_require(p, ++a->told <= a->sent, "more answers than requests");
+}
+
+static void
+judge_down(struct play *p, struct play_client *c, const struct packet *pk,
+    const struct coap_msg *m)
+{
+	c->out += pk->n + LOWER;
+	if (p->ratio && !c->proving && c->addr.family == 4 &&
+	    c->addr.ip[0] == 192)
+		play_require(p, c->out <= 3 * c->in,
+		    "a stranger gets too much");
+	if (m->type == COAP_CON) {
+		c->has_con = true;
+		c->con_mid = m->mid;
+		c->con_local = pk->from;
+	}
+	if (m->code != COAP_EMPTY) {
+		judge_answer(p, c, m);
+		return;
+	}
+	play_require(p, m->type == COAP_ACK || m->type == COAP_RST,
+	    "a client is sent an empty CON or NON");
+	play_require(p, seen_has(&c->mids, m->mid),
+	    "an ACK or RST for a message that was never sent");
+}
+
+/* ---- origins ---- */
+
+static bool
+is_copy(const struct up *u, const struct packet *pk, const struct coap_msg *m)
+{
+	return addr_eq(&u->from, &pk->from) && addr_eq(&u->to, &pk->to) &&
+	    u->mid == m->mid;
+}
+
+static void
+remember(struct play *p, const struct packet *pk, const struct coap_msg *m)
+{
+	struct up *u = &p->ups[p->nups++ % PLAY_UPS];
+	uint32_t observe;
+
+	*u = (struct up){
+		.from = pk->from, .to = pk->to, .at = pk->at, .mid = m->mid,
+		.type = m->type, .code = m->code, .ntoken = m->token.n,
+		.observes = coap_get_uint(m, COAP_OPT_OBSERVE, &observe) &&
+		    observe == 0,
+	};
+	memcpy(u->token, m->token.p, m->token.n);
+}
+
+/* RFC 7252 4.4, 5.3.1. */
+static void
+judge_request(struct play *p, const struct packet *pk, const struct coap_msg *m)
+{
+	size_t n = p->nups < PLAY_UPS ? p->nups : PLAY_UPS;
+	bool copy = false;
+
+	play_require(p, coap_code_kind(m->code) == COAP_KIND_REQUEST &&
+		m->type != COAP_ACK, "an origin is sent no request");
+	play_require(p, m->token.n == TOKEN, "a short token");
+	for (size_t i = 0; i < n; i++) {
+		const struct up *u = &p->ups[i];
+		if (!is_copy(u, pk, m) ||
+		    pk->at - u->at > p->world.conf->message.exchange_lifetime)
+			continue;
+		play_require(p, u->code == m->code &&
+			memcmp(u->token, m->token.p, TOKEN) == 0,
+		    "a Message ID used again");
+		copy = true;
+	}
+	if (!copy)
+		remember(p, pk, m);
+}
+
+static void
+judge_up(struct play *p, const struct packet *pk, const struct coap_msg *m)
+{
+	struct play_origin *o = play_origin(p, &pk->to);
+
+	play_require(p, pk->to.port != 0 && !addr_is_any(&pk->to) &&
+		!addr_is_loopback(&pk->to) && !addr_is_multicast(&pk->to) &&
+		!addr_is_linklocal(&pk->to) &&
+		!self_is_addr(&p->world.self, &pk->to),
+	    "a request to where none may go");
+	if (m->type == COAP_ACK || m->type == COAP_RST) {
+		play_require(p, m->code == COAP_EMPTY && o != NULL &&
+			seen_has(&o->mids, m->mid),
+		    "an ACK or RST to an origin that has sent nothing");
+		return;
+	}
+	judge_request(p, pk, m);
+}
+
+void
+judge_packet(struct play *p, const struct packet *pk)
+{
+	struct coap_msg m;
+
+	play_require(p, pk->n <= OUT_MAX, "a very large datagram");
+	play_require(p, coap_parse(&m, span_make(pk->octets, pk->n)) ==
+		COAP_PARSE_OK, "a malformed datagram");
+	/* RFC 7252 4.2, 4.3: an ACK or RST is never answered. */
+	if (p->caused_by != NULL && addr_eq(p->caused_by, &pk->to))
+		play_require(p, (m.type != COAP_ACK && m.type != COAP_RST) ||
+			m.mid != p->caused_mid, "an ACK or RST is answered");
+	if (pk->from.port >= FIRST_PORT) {
+		judge_up(p, pk, &m);
+		return;
+	}
+	for (size_t i = 0; i <= PLAY_CLIENTS; i++)
+		if (addr_eq(&p->clients[i].addr, &pk->to)) {
+			judge_down(p, &p->clients[i], pk, &m);
+			return;
+		}
+	play_fail(p, "a datagram to nobody");
+}
+
+/* ---- limits ---- */
+
+/* ATK-47: printable, and no longer than a line. */
+static void
+judge_lines(struct play *p)
+{
+	struct logged *line;
+
+	while ((line = world_logged(&p->world)) != NULL) {
+		play_require(p, line->n <= LOG_ACCESS_MAX, "a long line");
+		for (size_t i = 0; i < line->n; i++)
+			play_require(p, line->text[i] >= ' ' &&
+				line->text[i] <= '~',
+			    "a line that is not printable");
+		free(line);
+	}
+}
+
+void
+judge_state(struct play *p)
+{
+	const struct world *w = &p->world;
+	const struct conf *c = w->conf;
+	const struct proxy *x = w->proxy;
+	const struct dests_stats *dests = client_dests_stats(w->client);
+	size_t max = c->message.max_exchanges;
+	const struct {
+		const char *what;
+		uint64_t n, most;
+	} v[] = {
+		{ "requests", proxy_waiting(x), max },
+		{ "transfers", x->transfers.used, c->block.max_transfers },
+		{ "octets from origins", x->collected,
+			(uint64_t)c->block.max_body * COLLECTED_MAX },
+		{ "octets from clients", x->uploads.held + x->uploads.octets,
+			(uint64_t)c->block.max_body * COLLECTED_MAX },
+		{ "observers", x->nobservers, c->observe.max_observers },
+		{ "observations", x->observation_pool.used, max / 2 + 1 },
+		{ "octets of the cache", cache_octets(&x->cache),
+			x->conf->cache.size > 0 ?
+			x->conf->cache.size : UINT64_MAX },
+		{ "messages received",
+			dgram_received_count(server_dgram(w->server)), max },
+		{ "sockets", dests->opened - dests->closed,
+			(uint64_t)DESTS * c->max_upstream_ports },
+		{ "octets of buffers", buf_pool_used(w->bufs), 1 << 20 },
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		if (v[i].n <= v[i].most)
+			continue;
+		fprintf(stderr, "%llu %s, at most %llu\n",
+		    (unsigned long long)v[i].n, v[i].what,
+		    (unsigned long long)v[i].most);
+		play_fail(p, "a limit is exceeded");
+	}
+	judge_lines(p);
+}
