@@ -302,13 +302,18 @@ EXTRA_DIST += $(tree_tests) \
 
 # Fuzz targets. Without --enable-fuzzing a plain main() replays the corpus.
 
-fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_link \
-	tests/fuzz/fuzz_parse tests/fuzz/fuzz_proxy tests/fuzz/fuzz_publish \
+fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_ctl \
+	tests/fuzz/fuzz_link tests/fuzz/fuzz_parse tests/fuzz/fuzz_proxy tests/fuzz/fuzz_publish \
 	tests/fuzz/fuzz_uri
 check_PROGRAMS += $(fuzz_programs)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_conf.c
 tests_fuzz_fuzz_conf_LDADD = $(link_conf)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ctl_SOURCES = $(world_sources) \
+	tests/fuzz/fuzz.h tests/fuzz/fuzz_ctl.c
+tests_fuzz_fuzz_ctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/replay
+tests_fuzz_fuzz_ctl_LDADD = src/libctl.a $(link_conf)
+tests_fuzz_fuzz_ctl_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_link_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_link.c
 tests_fuzz_fuzz_link_LDADD = $(link_coap)
 tests_fuzz_fuzz_link_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -332,6 +337,7 @@ tests_fuzz_fuzz_uri_LDADD = $(link_proxy)
 tests_fuzz_fuzz_uri_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 if !FUZZING
 tests_fuzz_fuzz_conf_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_ctl_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_link_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_parse_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_proxy_SOURCES += tests/fuzz/replay.c
@@ -341,6 +347,7 @@ endif
 
 TESTS += tests/fuzz/corpus.t
 EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
+	tests/fuzz/corpus/ctl \
 	tests/fuzz/corpus/link tests/fuzz/corpus/parse \
 	tests/fuzz/corpus/proxy tests/fuzz/corpus/publish \
 	tests/fuzz/corpus/uri

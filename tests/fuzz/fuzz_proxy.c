@@ -308,6 +308,7 @@ step_reload(struct play *p)
 		play_fail(p, p->world.why);
 	p->conf = conf;
 	p->ratio = false;
+	judge_conf(p);
 }
 
 static void

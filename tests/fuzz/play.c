@@ -130,6 +130,7 @@ play_init(struct play *p, unsigned conf)
 	p->ratio = play_conf(p->conf)->amplification;
 	if (!world_init(&p->world, "conf", play_conf(p->conf)->text, SEED))
 		play_fail(p, p->world.why);
+	judge_conf(p);
 	make_names(p);
 	for (size_t i = 0; i <= PLAY_CLIENTS; i++)
 		address(p, &p->clients[i].addr, clients[i].ip,

@@ -108,6 +108,7 @@ struct play {
 	struct world world;
 	struct tape tape;
 	unsigned conf;		/* that is in use */
+	size_t cache_most;	/* octets that have been configured */
 	bool ratio;		/* the amplification limit has always been */
 	bool trace;		/* datagrams are shown */
 	unsigned inputs;
@@ -187,6 +188,10 @@ void judge_asks(struct play_client *c, struct span datagram);
 
 /* The proxy has sent PK; the first octets of what caused it, if anything. */
 void judge_packet(struct play *p, const struct packet *pk);
+
+/* A configuration is in use. A cache that has become smaller may hold for a
+ * while what it held; without one only observations hold something. */
+void judge_conf(struct play *p);
 
 /* All that is limited is within its limits; takes the log's lines. */
 void judge_state(struct play *p);

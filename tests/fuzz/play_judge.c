@@ -301,6 +301,17 @@ judge_lines(struct play *p)
 }
 
 void
+judge_conf(struct play *p)
+{
+	size_t size = p->world.proxy->conf->cache.size;
+
+	if (size == 0)
+		p->cache_most = SIZE_MAX;
+	else if (size > p->cache_most)
+		p->cache_most = size;
+}
+
+void
 judge_state(struct play *p)
 {
 	const struct world *w = &p->world;
@@ -321,8 +332,7 @@ judge_state(struct play *p)
 		{ "observers", x->nobservers, c->observe.max_observers },
 		{ "observations", x->observation_pool.used, max / 2 + 1 },
 		{ "octets of the cache", cache_octets(&x->cache),
-			x->conf->cache.size > 0 ?
-			x->conf->cache.size : UINT64_MAX },
+			p->cache_most },
 		{ "messages received",
 			dgram_received_count(server_dgram(w->server)), max },
 		{ "sockets", dests->opened - dests->closed,
