@@ -39,8 +39,8 @@ static struct {
 	struct loop *loop;
 	struct udp *udp;
 	struct resolver *resolver;
-	struct net_sock *sock;	/* datagrams to it can be traced */
-	struct addr sock_addr;
+	struct server *server;	/* behind a socket of its own: what arrives */
+	struct addr addr;	/* ... there can be traced */
 	struct control *control;
 	struct world world;
 	struct sources src;
@@ -62,20 +62,6 @@ require(bool fact, const char *why)
 
 /* ---- set up once ---- */
 
-static void
-input_cb(void *user, const struct addr *from, const struct addr *to,
-    struct span datagram, bool truncated, uint64_t now)
-{
-	(void)user;
-	(void)from;
-	(void)to;
-	(void)datagram;
-	(void)truncated;
-	(void)now;
-}
-
-static const struct net_sock_ops sock_ops = { .input = input_cb };
-
 static bool
 reload_cb(void *user, char **text)
 {
@@ -94,7 +80,6 @@ static void
 clean_up(void)
 {
 	control_free(f.control);
-	udp_net(f.udp)->ops->close(f.sock);
 	resolve_free(f.resolver);
 	udp_free(f.udp);
 	loop_free(f.loop);
@@ -104,12 +89,8 @@ clean_up(void)
 static void
 listen_here(void)
 {
-	struct addr any = { .ip = { 127, 0, 0, 1 }, .family = 4 };
 	char path[sizeof(f.path.sun_path)];
 
-	f.sock = udp_bind(f.udp, &any, &sock_ops, NULL);
-	require(f.sock != NULL, "no datagrams");
-	udp_net(f.udp)->ops->local(f.sock, &f.sock_addr);
 	(void)snprintf(f.dir, sizeof(f.dir), "%s",
 	    "/tmp/coaproxy-fuzz-XXXXXX");
 	require(mkdtemp(f.dir) != NULL, "no directory");
@@ -184,12 +165,32 @@ observe(struct span path)
 	}
 }
 
+/* The sockets of the world are none that know how much has passed. */
+static void
+make_server(void)
+{
+	struct world *w = &f.world;
+	struct addr any = { .ip = { 127, 0, 0, 1 }, .family = 4 };
+	struct listener *l;
+	struct net_sock *s;
+
+	f.server = server_new(&w->conf->message, &w->timers, w->bufs, &w->rnd,
+	    w->proxy);
+	require(f.server != NULL, "no server");
+	l = server_add_listener(f.server, 0, COAP_SCHEME_COAP);
+	s = l != NULL ? udp_bind(f.udp, &any, &server_sock_ops, l) : NULL;
+	require(s != NULL, "no socket");
+	listener_open(l, udp_net(f.udp), s);
+	udp_net(f.udp)->ops->local(s, &f.addr);
+}
+
 static void
 make_proxy(struct span path)
 {
 	require(world_init(&f.world, "conf", conf, 1), "no proxy");
+	make_server();
 	f.src.proxy = f.world.proxy;
-	f.src.server = f.world.server;
+	f.src.server = f.server;
 	f.src.client = f.world.client;
 	f.src.rules = &f.world.conf->rules;
 	observe(path);
@@ -307,7 +308,7 @@ static void
 show(int fd, struct span path)
 {
 	struct sockaddr_storage ss;
-	socklen_t n = addr_to_sockaddr(&f.sock_addr, &ss);
+	socklen_t n = addr_to_sockaddr(&f.addr, &ss);
 	int from = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	require(from >= 0 && sendto(from, path.p, path.n, 0,
@@ -377,6 +378,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	what = span_make(data + 2 + n, size - 2 - n);
 	make_proxy(path);
 	connection(path, what, data[0] == 0 ? SIZE_MAX / 2 : data[0]);
+	/* The proxy answers whoever is left, by way of both. */
+	proxy_free(f.world.proxy);
+	f.world.proxy = NULL;
+	server_free(f.server);
+	udp_flush(f.udp);
+	event_base_loop(loop_base(f.loop), EVLOOP_NONBLOCK);
 	world_fini(&f.world);
 	return 0;
 }
