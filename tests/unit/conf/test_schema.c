@@ -158,7 +158,8 @@ try_limit(const struct schema_key *k, uint64_t n, bool good)
 		    v % 1000);
 	else
 		snprintf(text, sizeof(text), "%llu%s", v,
-		    k->type == &value_duration ? "ms" : "");
+		    k->type == &value_duration ||
+			k->type == &value_seconds ? "ms" : "");
 	l = load_with(k, text);
 	/* Other rules may refuse it too; the range must not. */
 	ck_assert_msg((strstr(l.r.text, "is not between") == NULL) == good,
@@ -173,7 +174,8 @@ START_TEST(test_every_limit)
 
 	for (size_t i = 0; (k = schema_row(i)) != NULL; i++) {
 		if (k->type != &value_count && k->type != &value_duration &&
-		    k->type != &value_factor)
+		    k->type != &value_factor && k->type != &value_size &&
+		    k->type != &value_seconds && k->type != &value_nstart)
 			continue;
 		ck_assert_uint_gt(k->hi, k->lo);
 		try_limit(k, k->lo, true);
@@ -183,7 +185,7 @@ START_TEST(test_every_limit)
 			try_limit(k, k->lo - 1, false);
 		n++;
 	}
-	ck_assert_uint_gt(n, 10);
+	ck_assert_uint_gt(n, 20);
 }
 END_TEST
 
