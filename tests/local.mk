@@ -320,11 +320,13 @@ tests_fuzz_fuzz_link_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_parse_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_parse.c
 tests_fuzz_fuzz_parse_LDADD = $(link_coap)
 tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_proxy_SOURCES = $(world_sources) \
-	tests/fuzz/fuzz.h tests/fuzz/fuzz_proxy.c \
+play_sources = $(world_sources) \
 	tests/fuzz/play.c tests/fuzz/play.h \
 	tests/fuzz/play_conf.c tests/fuzz/play_judge.c \
-	tests/fuzz/play_make.c tests/fuzz/play_make.h
+	tests/fuzz/play_make.c tests/fuzz/play_make.h \
+	tests/fuzz/play_run.c
+tests_fuzz_fuzz_proxy_SOURCES = $(play_sources) \
+	tests/fuzz/fuzz.h tests/fuzz/fuzz_proxy.c
 tests_fuzz_fuzz_proxy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/replay
 tests_fuzz_fuzz_proxy_CFLAGS = $(AM_CFLAGS) $(PLAY_CFLAGS)
 tests_fuzz_fuzz_proxy_LDADD = $(link_conf)
@@ -345,7 +347,18 @@ tests_fuzz_fuzz_publish_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_uri_SOURCES += tests/fuzz/replay.c
 endif
 
-TESTS += tests/fuzz/corpus.t
+# The same inputs while the environment fails.
+check_PROGRAMS += tests/fuzz/anomaly
+tests_fuzz_anomaly_SOURCES = $(play_sources) tests/fuzz/anomaly.c
+tests_fuzz_anomaly_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/replay
+tests_fuzz_anomaly_LDADD = $(link_conf)
+tests_fuzz_anomaly_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=xcalloc,--wrap=xrealloc,--wrap=xstrdup \
+	-Wl,--wrap=xspandup,--wrap=server_add_listener \
+	-Wl,--wrap=conf_load_text
+
+TESTS += tests/fuzz/corpus.t tests/fuzz/anomaly
 EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
 	tests/fuzz/corpus/ctl \
 	tests/fuzz/corpus/link tests/fuzz/corpus/parse \

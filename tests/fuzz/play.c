@@ -119,17 +119,28 @@ make_names(struct play *p)
 	}
 }
 
-void
-play_init(struct play *p, unsigned conf)
+bool
+play_init(struct play *p, struct tape tape, unsigned conf,
+    const struct play_setting *setting)
 {
-	struct tape tape = p->tape;
+	const char *text;
 
-	*p = (struct play){ .tape = tape, .conf = conf % play_confs };
+	*p = (struct play){ .tape = tape, .conf = conf % play_confs,
+		.setting = setting };
 	list_init(&p->arrived);
 	p->trace = getenv("TRACE") != NULL;
-	p->ratio = play_conf(p->conf)->amplification;
-	if (!world_init(&p->world, "conf", play_conf(p->conf)->text, SEED))
-		play_fail(p, p->world.why);
+	text = setting->conf != NULL ? setting->conf :
+	    play_conf(p->conf)->text;
+	p->ratio = setting->conf == NULL && play_conf(p->conf)->amplification;
+	if (!world_init(&p->world, "conf", text, SEED)) {
+		play_require(p, setting->short_of_memory, p->world.why);
+		return false;
+	}
+	if (setting->send_error != 0)
+		world_fail_sends(&p->world, setting->sends, 1,
+		    setting->send_error);
+	p->world.spared_sockets = setting->sockets;
+	p->world.no_sockets = setting->socket_error;
 	judge_conf(p);
 	make_names(p);
 	for (size_t i = 0; i <= PLAY_CLIENTS; i++)
@@ -138,6 +149,7 @@ play_init(struct play *p, unsigned conf)
 	for (size_t i = 0; i < PLAY_ORIGINS; i++)
 		address(p, &p->origins[i].addr, origins[i].ip,
 		    origins[i].port);
+	return true;
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * play: one run of the whole proxy, as an input says.
  *
- * fuzz_proxy.c reads the input as a program and does its steps; play.c has the
+ * play_run.c reads the input as a program and does its steps; play.c has the
  * clients, origins and the network between them; play_judge.c looks at every
  * datagram and aborts upon one that must not be; play_conf.c has the
  * configurations.
@@ -104,8 +104,21 @@ struct up {
 	bool observes;
 };
 
+/* How an input is run. All zeros: as it is. */
+struct play_setting {
+	const char *conf;	/* in the place of all configurations; /a is at
+				 * the first origin */
+	bool short_of_memory;	/* there is not always some */
+	void (*calm)(void);	/* called when there is again, at the end */
+	int send_error;		/* the datagram behind so many meets with it */
+	unsigned sends;
+	bool socket_error;	/* the socket behind so many cannot be had */
+	unsigned sockets;
+};
+
 struct play {
 	struct world world;
+	const struct play_setting *setting;
 	struct tape tape;
 	unsigned conf;		/* that is in use */
 	size_t cache_most;	/* octets that have been configured */
@@ -125,8 +138,8 @@ struct play {
 
 struct play_conf {
 	const char *text;
-	const char *proxy_uri;	/* for a PUT that reaches the first origin, */
-	const char *path;	/* ... or its path */
+	const char *proxy_uri;	/* for a PUT that reaches the first origin;
+				 * NULL: /a does */
 	bool amplification;	/* "echo" or "blocks" */
 };
 
@@ -151,7 +164,9 @@ play_require(const struct play *p, bool fact, const char *why)
 void play_trace(const struct play *p, const struct addr *from,
     const struct addr *to, struct span datagram);
 
-void play_init(struct play *p, unsigned conf);
+/* False without memory; it is to be taken down then, too. */
+bool play_init(struct play *p, struct tape tape, unsigned conf,
+    const struct play_setting *setting);
 void play_fini(struct play *p);
 
 /* C or O sends DATAGRAM, whatever it is. */
@@ -172,6 +187,11 @@ void play_notify(struct play *p, const struct up *up, bool con);
 /* The K-th newest request that the proxy has sent, or NULL. */
 struct up *play_up(struct play *p, unsigned k);
 struct play_origin *play_origin(struct play *p, const struct addr *a);
+
+/* ---- play_run.c ---- */
+
+/* Runs the input TAPE. Whether all that SETTING says has failed. */
+bool play_run(struct tape tape, const struct play_setting *setting);
 
 /* ---- play_judge.c ---- */
 

@@ -19,7 +19,7 @@ static const struct play_conf confs[] = {
 	  "[route h]\nhost = h.example *.h.example\nto = origin:group\n"
 	  "[origin group]\nserver = coap://198.51.100.2:5684\nnstart = 2\n"
 	  "confirmable = always\n",
-	  NULL, "a", false },
+	  NULL, false },
 	/* Forward, with lists. */
 	{ "[proxy]\nname = fwd\nown-names = self.example\nhop-limit = 3\n"
 	  "[log]\naccess = errors\nformat = logfmt\n"
@@ -33,7 +33,7 @@ static const struct play_conf confs[] = {
 	  "[route h]\nhost = h.example\nto = coap://198.51.100.2:5684\n"
 	  "as = proxy\n"
 	  "[route own]\npath = /a\nto = coap://198.51.100.1\n",
-	  "coap://198.51.100.1/p", NULL, false },
+	  "coap://198.51.100.1/p", false },
 	/* Next to no room. */
 	{ "[cache]\nsize = 4K\nmax-entry = 300\n"
 	  "[observe]\nmax-observers = 2\nmax-per-client = 1\n"
@@ -45,7 +45,7 @@ static const struct play_conf confs[] = {
 	  "[route a]\npath = /a\nto = coap://198.51.100.1\n"
 	  "[route b]\npath = /b\nto = coap://slow.example:5690\n"
 	  "[forward]\nallow-from = any\n",
-	  NULL, "a", false },
+	  NULL, false },
 	/* Strangers are challenged. */
 	{ "[listen]\namplification = echo\n"
 	  "[log]\naccess = all\n"
@@ -55,7 +55,7 @@ static const struct play_conf confs[] = {
 	  "[route a]\npath = /a\nto = coap://198.51.100.1\nlinks = rewrite\n"
 	  "[route b]\npath = /b\nto = coap://198.51.100.2\n"
 	  "[forward]\nallow-from = any\n",
-	  NULL, "a", true },
+	  NULL, true },
 	/* ... or get small blocks; and may not ask too often. */
 	{ "[listen]\namplification = blocks\nrate-limit = 5/s\n"
 	  "[cache]\nsize = 64K\n"
@@ -63,7 +63,7 @@ static const struct play_conf confs[] = {
 	  "[message]\nmax-exchanges = 32\n"
 	  "[route a]\npath = /a\nto = coap://198.51.100.1\n"
 	  "[route r]\npath = /r\nreply = 4.04 \"nothing here\"\n",
-	  NULL, "a", true },
+	  NULL, true },
 	/* Nothing is kept; NON to the origins; two listeners. */
 	{ "[listen one]\nbind = coap://192.0.2.1\n"
 	  "[listen two]\nbind = coap://[2001:db8::1]\n"
@@ -74,14 +74,14 @@ static const struct play_conf confs[] = {
 	  "[route a]\nlisten = one\npath = /a\nto = coap://198.51.100.1\n"
 	  "send-host = x.example\n"
 	  "[route b]\nlisten = two\nto = coap://[2001:db8:9::1]\n",
-	  NULL, "a", false },
+	  NULL, false },
 	/* Everything goes to another proxy. */
 	{ "[cache]\nsize = 64K\n"
 	  "[observe]\nlinger = 1s\n"
 	  "[message]\nmax-exchanges = 64\n"
 	  "[forward]\nallow-from = any\nvia = coap://198.51.100.1\n"
 	  "[route b]\npath = /b\nto = coap://198.51.100.2\nas = proxy\n",
-	  "coap://198.51.100.7/p", NULL, false },
+	  "coap://198.51.100.7/p", false },
 };
 
 const unsigned play_confs = sizeof(confs) / sizeof(confs[0]);

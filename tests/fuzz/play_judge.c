@@ -14,6 +14,9 @@ enum {
 	FIRST_PORT = 50000,	/* sockets to origins; see world.c */
 	TOKEN = 8,		/* octets of ours */
 	DESTS = 64,		/* MAX_DESTS in world.c */
+	EMPTY = 1024,		/* octets of a cache with nothing in it */
+	BUFS = 1 << 20,		/* BUFS_MIN, and BUF_PER_EXCHANGE */
+	BUF = 1024,
 };
 
 /* ---- marks ---- */
@@ -307,8 +310,8 @@ judge_conf(struct play *p)
 
 	if (size == 0)
 		p->cache_most = SIZE_MAX;
-	else if (size > p->cache_most)
-		p->cache_most = size;
+	else if (size + EMPTY > p->cache_most)
+		p->cache_most = size + EMPTY;
 }
 
 void
@@ -337,7 +340,8 @@ judge_state(struct play *p)
 			dgram_received_count(server_dgram(w->server)), max },
 		{ "sockets", dests->opened - dests->closed,
 			(uint64_t)DESTS * c->max_upstream_ports },
-		{ "octets of buffers", buf_pool_used(w->bufs), 1 << 20 },
+		{ "octets of buffers", buf_pool_used(w->bufs),
+			max * BUF > BUFS ? max * BUF : BUFS },
 	};
 
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {

@@ -1,14 +1,6 @@
 /*
- * fuzz_proxy: the whole proxy, fed with datagrams from both sides and time.
- *
- * The input is a program: an octet for the configuration, one for what origins
- * do by themselves, one for what clients do, then steps. Whatever it does, no
- * datagram may be sent that should not be (play_judge.c), no limit exceeded;
- * when nothing happens any more and time goes on everything is given up, and
- * then a request is answered like the first one.
+ * play_run: the steps of an input, and what must hold at the end.
  */
-#include "fuzz.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -19,7 +11,6 @@
 enum {
 	STEPS = 100,
 	END_TURNS = 200000,	/* until nothing is left; far too many */
-	TEN_YEARS_S = 10 * 365 * 86400,
 };
 
 /* ---- steps ---- */
@@ -304,8 +295,12 @@ step_reload(struct play *p)
 {
 	unsigned conf = tape_u8(&p->tape) % play_confs;
 
-	if (!world_reload(&p->world, "conf", play_conf(conf)->text))
-		play_fail(p, p->world.why);
+	if (p->setting->conf != NULL)
+		return;
+	if (!world_reload(&p->world, "conf", play_conf(conf)->text)) {
+		play_require(p, p->setting->short_of_memory, p->world.why);
+		return;
+	}
 	p->conf = conf;
 	p->ratio = false;
 	judge_conf(p);
@@ -345,6 +340,8 @@ static void (*const steps[])(struct play *) = {
 static void
 run_out(struct play *p)
 {
+	if (p->setting->calm != NULL)
+		p->setting->calm();
 	world_fail_sends(&p->world, 0, 0, 0);
 	p->world.no_sockets = 0;
 	for (size_t i = 0; i < PLAY_ORIGINS; i++)
@@ -368,6 +365,7 @@ probe(struct play *p)
 	struct play_client *c = &p->clients[PLAY_PROBE];
 	struct addr to = proxy_addr(c);
 	const struct play_conf *conf = play_conf(p->conf);
+	bool by_path = conf->proxy_uri == NULL || p->setting->conf != NULL;
 	struct making k = { .n = 0 };
 	struct coap_head h = { .code = COAP_PUT, .mid = 1,
 		.token = SPAN_LIT("p") };
@@ -376,8 +374,8 @@ probe(struct play *p)
 	p->origins[0].mode = 1;
 	p->inputs = 0;
 	judge_mark(payload, PLAY_PROBE, 1);
-	if (conf->path != NULL) {
-		make_opt(&k, COAP_OPT_URI_PATH, span_str(conf->path));
+	if (by_path) {
+		make_opt(&k, COAP_OPT_URI_PATH, SPAN_LIT("a"));
 		make_opt(&k, COAP_OPT_URI_PATH, SPAN_LIT("probe"));
 	} else {
 		make_opt(&k, COAP_OPT_PROXY_URI, span_str(conf->proxy_uri));
@@ -389,16 +387,25 @@ probe(struct play *p)
 	play_require(p, c->code == COAP_204, "a good request is not answered");
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Nothing is left to fail. */
+static bool
+is_spent(const struct world *w)
+{
+	return w->failing == 0 && w->no_sockets == 0;
+}
+
+bool
+play_run(struct tape tape, const struct play_setting *setting)
 {
 	static struct play p;
-	uint8_t conf, acks;
+	uint8_t conf = tape_u8(&tape), acks;
+	bool spent;
 
 	log_level = LOG_ERROR;
-	p.tape = (struct tape){ data, size };
-	conf = tape_u8(&p.tape);
-	play_init(&p, conf & 0x7f);
+	if (!play_init(&p, tape, conf & 0x7f, setting)) {
+		play_fini(&p);
+		return true;
+	}
 	for (size_t i = 0; i < PLAY_ORIGINS; i++)
 		p.origins[i].mode = tape_u8(&p.tape);
 	acks = tape_u8(&p.tape);
@@ -410,10 +417,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		play_pass(&p, 0);
 		play_settle(&p);
 	}
+	spent = is_spent(&p.world);
 	if ((conf & 0x80) == 0) {
 		run_out(&p);
 		probe(&p);
 	}
 	play_fini(&p);
-	return 0;
+	return spent;
 }

@@ -284,12 +284,14 @@ world_reload(struct world *w, const char *name, const char *text)
 		return false;
 	limit_observers(w, c);
 	wc = new_conf(w, c);
-	bind_all(w, c);
-	server_forget_notes(w->server);
 	if (!proxy_prepare(w->proxy, &wc->proxy)) {
 		snprintf(w->why, sizeof(w->why), "no memory");
+		proxy_abandon(w->proxy, &wc->proxy);
+		free_conf(wc);
 		return false;
 	}
+	bind_all(w, c);
+	server_forget_notes(w->server);
 	w->params = c->message;
 	w->client_conf.flow = c->flow;
 	w->client_conf.max_ports = c->max_upstream_ports;

@@ -90,7 +90,8 @@ struct world {
 	unsigned spared;	/* datagrams that will still leave, before */
 	unsigned failing;	/* ... so many meet with */
 	int why_failing;	/* ... this */
-	unsigned no_sockets;	/* that cannot be had, from now on */
+	unsigned spared_sockets;	/* that can be had, before */
+	unsigned no_sockets;	/* ... so many cannot */
 	char why[1024];		/* what is wrong, after a failure */
 };
 

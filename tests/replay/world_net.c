@@ -97,7 +97,9 @@ world_connect(struct net *net, const struct addr *peer,
 	struct world *w = world_of_net(net);
 	struct net_sock *s;
 
-	if (w->no_sockets > 0) {
+	if (w->no_sockets > 0 && w->spared_sockets > 0) {
+		w->spared_sockets--;
+	} else if (w->no_sockets > 0) {
 		w->no_sockets--;
 		errno = EMFILE;
 		return NULL;
