@@ -11,4 +11,5 @@ EXTRA_DIST += \
 	docs/decisions/007-no-response.md \
 	docs/decisions/008-echo-by-siphash.md \
 	docs/decisions/009-observations.md \
-	docs/decisions/010-journal.md
+	docs/decisions/010-journal.md \
+	docs/decisions/011-ports-of-destinations.md

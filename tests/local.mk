@@ -413,6 +413,7 @@ soak: tests/replay/soak$(EXEEXT) tests/replay/observers$(EXEEXT)
 
 scenarios = \
 	tests/replay/access.rp \
+	tests/replay/attacks.rp \
 	tests/replay/backoff.rp \
 	tests/replay/block1.rp \
 	tests/replay/block2.rp \

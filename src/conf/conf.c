@@ -243,6 +243,54 @@ host_name(struct doc *d)
 }
 
 static void
+set_port(uint8_t *ports, uint16_t port)
+{
+	ports[port >> 3] |= (uint8_t)(1 << (port & 7));
+}
+
+/* The ports that the configuration listens at or sends to are open to clients
+ * as well: it says that there is CoAP behind them (ATK-20). */
+static void
+fill_ports(struct loaded *l)
+{
+	struct forward_conf *f = &l->conf.forward;
+	uint8_t *ports = doc_alloc(&l->doc, (UINT16_MAX + 1) / 8, 1);
+
+	for (size_t i = 0; i < l->conf.rules.n; i++)
+		set_port(ports, l->conf.rules.v[i].to.port);
+	for (size_t i = 0; i < l->doc.count[SECTION_ORIGIN]; i++)
+		set_port(ports, l->origin[i].server.port);
+	for (size_t i = 0; i < l->conf.nlisten; i++)
+		for (size_t j = 0; j < l->conf.listen[i].nbind; j++)
+			set_port(ports, l->conf.listen[i].bind[j].addr.port);
+	if (f->has_via)
+		set_port(ports, f->via.port);
+	f->ports = ports;
+}
+
+/* Clients from elsewhere may ask for what is everybody's, not for what is
+ * behind us: private networks must be listed for them (ATK-19). */
+static void
+guard_private(struct forward_conf *f)
+{
+	struct netlist near = { 0 };
+	bool open = false;
+
+	netlist_add(&near, SPAN_LIT("loopback"));
+	netlist_add(&near, SPAN_LIT("private"));
+	netlist_add(&near, SPAN_LIT("link-local"));
+	for (size_t i = 0; i < f->allow_from.n; i++) {
+		const struct prefix *p = &f->allow_from.v[i];
+		int bits = netlist_match(&near, &p->net);
+
+		open = open || bits < 0 || bits > p->bits;
+	}
+	if (open)
+		netlist_add(&f->deny_to, SPAN_LIT("private"));
+	netlist_fini(&near);
+}
+
+static void
 fill(struct loaded *l)
 {
 	static const enum section_id order[] = { SECTION_PROXY, SECTION_LISTEN,
@@ -259,6 +307,10 @@ fill(struct loaded *l)
 	fill_origins(l);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		fill_type(l, order[i]);
+	if (l->conf.has_forward) {
+		fill_ports(l);
+		guard_private(&l->conf.forward);
+	}
 	if (l->conf.name == NULL)
 		l->conf.name = host_name(&l->doc);
 	/* The message layer keeps to the limits, and the proxy knows them. */

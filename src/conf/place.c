@@ -425,20 +425,23 @@ read_via(const struct value_at *at, struct span word, void *out)
 	return why;
 }
 
-/* Cuts ":PORT" off the end of *TEXT; false for a port that is none. */
+/* Cuts ":PORT" or ":*" off the end of *TEXT; false for a port that is none. */
 static bool
-cut_port(struct span *text, uint16_t *port)
+cut_port(struct span *text, struct uri_pattern *p)
 {
 	const uint8_t *colon = memrchr(text->p, ':', text->n);
 	const uint8_t *close = memrchr(text->p, ']', text->n);
-	uint64_t v;
+	struct span port;
+	uint64_t v = 0;
 
 	if (colon == NULL || (close != NULL && close > colon))
 		return true;
-	if (!parse_u64(skip(*text, (size_t)(colon - text->p) + 1), &v) ||
-	    v == 0 || v > UINT16_MAX)
+	port = skip(*text, (size_t)(colon - text->p) + 1);
+	p->every_port = span_eq(port, SPAN_LIT("*"));
+	if (!p->every_port &&
+	    (!parse_u64(port, &v) || v == 0 || v > UINT16_MAX))
 		return false;
-	*port = (uint16_t)v;
+	p->port = (uint16_t)v;
 	text->n = (size_t)(colon - text->p);
 	return true;
 }
@@ -460,7 +463,8 @@ add_network(struct netlist *list, struct span text)
 	    netlist_add(list, span_make(buf, n));
 }
 
-/* SCHEME://PLACE[:PORT] with a host pattern, "*", an address or a network. */
+/* SCHEME://PLACE[:PORT] with a host pattern, "*", an address or a network, and
+ * a port or "*". */
 static const char *
 read_uri_pattern(const struct value_at *at, struct span word,
     struct uri_pattern *p)
@@ -472,7 +476,7 @@ read_uri_pattern(const struct value_at *at, struct span word,
 		return value_not;
 	if (later)
 		return value_later;
-	if (!cut_port(&text, &p->port))
+	if (!cut_port(&text, p))
 		return value_not;
 	if (span_eq(text, SPAN_LIT("*")))
 		return read_networks(at, SPAN_LIT("any"), &p->net);

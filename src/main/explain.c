@@ -195,18 +195,29 @@ put_rules(const struct question *q, const struct rule *last, bool denied,
 	}
 }
 
+static bool
+may_go(const struct forward_conf *f, const struct target *t)
+{
+	return admit_target(f, t, t->host.literal ? &t->host.addr : NULL,
+	    false);
+}
+
 static const char *
 put_forward_target(const struct question *q)
 {
 	const struct forward_conf *f = &q->c->forward;
 	struct target t = { q->uri.scheme, q->uri.host, q->uri.port };
+	struct target usual = { q->uri.scheme, q->uri.host, 5683 };
 
 	if (t.scheme != COAP_SCHEME_COAP) {
 		fputs("yes, but not for this scheme\n", q->out);
 		return "5.05, the scheme is not supported";
 	}
-	if (!admit_target(f, &t, t.host.literal ? &t.host.addr : NULL,
-		false)) {
+	if (!may_go(f, &t) && may_go(f, &usual)) {
+		fputs("yes, but not to this port\n", q->out);
+		return "5.05, [forward] does not allow the port";
+	}
+	if (!may_go(f, &t)) {
 		fputs("yes, but not to this target\n", q->out);
 		return "5.05, [forward] does not allow the target";
 	}

@@ -36,16 +36,30 @@ pattern_covers(const struct uri_pattern *p, const struct target *t,
 	return addr != NULL ? netlist_match(&p->net, addr) : 0;
 }
 
+/* Whether something may listen for CoAP at PORT: CoAP's own ports, those that
+ * 6LoWPAN compresses best (RFC 6282 4.3.1), and those that the configuration
+ * names. Behind others are name servers and whatever else takes a datagram
+ * that a client has chosen (ATK-20). */
+static bool
+port_known(const struct forward_conf *f, uint16_t port)
+{
+	return port == 5683 || port == 5684 || port >> 4 == 0xf0b ||
+	    (f->ports != NULL && (f->ports[port >> 3] >> (port & 7) & 1) != 0);
+}
+
+/* How exactly F allows T at ADDR by a pattern. */
 static int
-patterns_cover(const struct uri_pattern *v, size_t n, const struct target *t,
+patterns_allow(const struct forward_conf *f, const struct target *t,
     const struct addr *addr)
 {
+	bool known = port_known(f, t->port);
 	int best = -1;
 
-	for (size_t i = 0; i < n; i++) {
-		int bits = pattern_covers(&v[i], t, addr);
+	for (size_t i = 0; i < f->nallow_uri; i++) {
+		const struct uri_pattern *p = &f->allow_uri[i];
+		int bits = pattern_covers(p, t, addr);
 
-		if (bits > best)
+		if (bits > best && (known || p->port != 0 || p->every_port))
 			best = bits;
 	}
 	return best;
@@ -71,10 +85,10 @@ static int
 allowed_bits(const struct forward_conf *f, const struct target *t,
     const struct addr *addr)
 {
-	int uri = patterns_cover(f->allow_uri, f->nallow_uri, t, addr);
+	int uri = patterns_allow(f, t, addr);
 	int net = netlist_match(&f->allow_to, addr);
 
-	return uri > net ? uri : net;
+	return uri > net || !port_known(f, t->port) ? uri : net;
 }
 
 bool
@@ -89,8 +103,8 @@ admit_target(const struct forward_conf *f, const struct target *t,
 	if (pattern_denies(f, t, addr))
 		return false;
 	if (addr == NULL)
-		return f->allow_to.n > 0 ||
-		    patterns_cover(f->allow_uri, f->nallow_uri, t, NULL) >= 0;
+		return (f->allow_to.n > 0 && port_known(f, t->port)) ||
+		    patterns_allow(f, t, NULL) >= 0;
 	good = allowed_bits(f, t, addr);
 	if (good < 0 || netlist_match(&f->deny_to, addr) > good)
 		return false;

@@ -91,7 +91,9 @@ struct uri_pattern {
 	enum coap_scheme scheme;
 	struct host_pattern host;	/* when it is by name */
 	struct netlist net;		/* when it is by network */
-	uint16_t port;			/* 0: any */
+	uint16_t port;			/* 0: those of CoAP, to allow; any, to
+					 * deny */
+	bool every_port;		/* to allow as well */
 };
 
 struct forward_conf {
@@ -101,6 +103,8 @@ struct forward_conf {
 	struct netlist allow_to, deny_to;
 	struct uri_pattern *allow_uri, *deny_uri;
 	size_t nallow_uri, ndeny_uri;
+	const uint8_t *ports;	/* those that the configuration names, a bit
+				 * for each of 65536; NULL: none */
 	bool routes;		/* a matching rule takes a forward request */
 	bool has_via;
 	struct target via;

@@ -262,6 +262,7 @@ step_count(struct script *s, struct span line)
 		uint64_t value;
 	} counters[] = {
 		{ "fetches", p->fetches },
+		{ "lookups", s->world.lookups },
 		{ "relayed", p->relayed },
 		{ "refused", p->refused },
 		{ "hop-limit", p->hop_limit },

@@ -82,6 +82,7 @@ struct world {
 	struct list socks;
 	struct list out;	/* struct packet, in the order sent */
 	struct list hosts;	/* names */
+	uint64_t lookups;	/* names asked for */
 	struct list lines;	/* struct logged, in order */
 	uint16_t next_port;
 	uint64_t turns;		/* of the loop, so far */

@@ -320,6 +320,7 @@ world_resolve(struct resolver *r, struct span name, resolve_fn fn, void *user)
 	struct host *h = host_find(w, name);
 	struct resolve *q = xcalloc(1, sizeof(*q));
 
+	w->lookups++;
 	q->world = w;
 	q->name = xspandup(name);
 	q->fn = fn;

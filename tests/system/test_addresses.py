@@ -112,7 +112,7 @@ def _():
     if not has_ipv6():
         raise tap.Skip('no IPv6')
     with Origin('::1') as origin, \
-            Proxy('[forward]\nallow-to = loopback') as proxy, \
+            Proxy('[forward]\nallow-to = coap://[::1]:*') as proxy, \
             Client(proxy.address) as client:
         for host in ('[::1]', '[0:0:0:0:0:0:0:1]', '[::0.0.0.1]'):
             sent = client.send(Message(GET, options=[

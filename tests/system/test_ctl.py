@@ -35,7 +35,7 @@ reply = 2.05 "second"
 path = /third
 to = coap://127.0.0.1:{port}
 [forward]
-allow-to = loopback
+allow-to = coap://127.0.0.0/8:*
 '''
 
 

@@ -6,7 +6,7 @@ from coap import (GET, PROXY_SCHEME, PROXY_URI, PUT, URI_HOST, URI_PATH,
 from programs import ClosedPort, LibcoapServer, NameServer, Proxy, libcoap
 from tap import contains, equal, test
 
-OPEN = '[forward]\nallow-to = loopback\n'
+OPEN = '[forward]\nallow-to = coap://127.0.0.0/8:* coap://[::1]:*\n'
 
 
 def asking(client, uri, code=GET, options=()):
@@ -132,7 +132,7 @@ def _():
             [dns]
             servers = {dns.address}
             [forward]
-            allow-to = coap://*.plant.test 127.0.0.2
+            allow-to = coap://*.plant.test:* coap://127.0.0.2:*
             deny-to = link-local''') as proxy, Client(proxy.address) as client:
         for host, to in (('a.plant.test', origin), ('127.0.0.2', second)):
             sent = asking(client, f'coap://{host}:{to.port}/')
@@ -153,7 +153,7 @@ def _():
             [dns]
             servers = {dns.address}
             [forward]
-            allow-to = coap://*.test
+            allow-to = coap://*.test:*
             deny-to = 127.0.0.1''') as proxy, \
             Client(proxy.address) as client:
         uri = f'coap://evil.test:{origin.port}/'

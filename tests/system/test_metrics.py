@@ -224,7 +224,7 @@ to = coap://127.0.0.1:{port}
 
 @test('forward: destinations of clients are one series')
 def _():
-    text = '[forward]\nallow-to = loopback\n'
+    text = '[forward]\nallow-to = coap://127.0.0.0/8:*\n'
     with Origin() as one, Origin() as two, Watched(text) as p, \
             Client(p.address) as client:
         for origin in (one, two):

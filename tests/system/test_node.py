@@ -74,7 +74,7 @@ def _():
 @node_test('node-coap: forward, with Proxy-Uri')
 def _():
     with node_server() as server, \
-            Proxy('[forward]\nallow-to = loopback') as proxy, \
+            Proxy('[forward]\nallow-to = coap://127.0.0.0/8:*') as proxy, \
             Node('client', proxy.port) as client:
         uri = f'coap://127.0.0.1:{server.port}/made'
         answers = client.ask(request('PUT', '/', proxyUri=uri, text='by uri'))

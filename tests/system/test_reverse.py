@@ -207,7 +207,7 @@ def _():
             [dns]
             servers = {dns.address}
             [forward]
-            allow-to = loopback''') as second, Proxy(f'''
+            allow-to = coap://127.0.0.0/8:*''') as second, Proxy(f'''
             [route]
             host = *.sensors.example
             to = {second.uri}

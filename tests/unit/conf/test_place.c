@@ -405,23 +405,26 @@ START_TEST(test_destinations)
 	    "allow-to = coap://*.Plant.example 10.0.0.0/8 coaps://a:77 "
 	    "coap://10.30.0.0/16 coap://[2001:db8::]/32:5 "
 	    "coap://[2001:db8::/32] coap://10.0.0.1:6 coap://any coap://* "
-	    "coap+tcp://[::1]\ndeny-to = loopback coap://bad.example\n")
+	    "coap+tcp://[::1] coap://*:* coap://a.example:*\n"
+	    "deny-to = loopback coap://bad.example\n")
 	    ->forward;
 	static const struct {
 		const char *name;	/* "": by network */
 		unsigned nets, bits, port;
 		enum coap_scheme scheme;
-		bool sub;
+		bool sub, every;
 	} t[] = {
-		{ "plant.example", 0, 0, 0, COAP_SCHEME_COAP, true },
-		{ "a", 0, 0, 77, COAP_SCHEME_COAPS, false },
-		{ "", 1, 16, 0, COAP_SCHEME_COAP, false },
-		{ "", 1, 32, 5, COAP_SCHEME_COAP, false },
-		{ "", 1, 32, 0, COAP_SCHEME_COAP, false },
-		{ "", 1, 32, 6, COAP_SCHEME_COAP, false },
-		{ "any", 0, 0, 0, COAP_SCHEME_COAP, false },
-		{ "", 2, 0, 0, COAP_SCHEME_COAP, false },
-		{ "", 1, 128, 0, COAP_SCHEME_COAP_TCP, false },
+		{ "plant.example", 0, 0, 0, COAP_SCHEME_COAP, true, false },
+		{ "a", 0, 0, 77, COAP_SCHEME_COAPS, false, false },
+		{ "", 1, 16, 0, COAP_SCHEME_COAP, false, false },
+		{ "", 1, 32, 5, COAP_SCHEME_COAP, false, false },
+		{ "", 1, 32, 0, COAP_SCHEME_COAP, false, false },
+		{ "", 1, 32, 6, COAP_SCHEME_COAP, false, false },
+		{ "any", 0, 0, 0, COAP_SCHEME_COAP, false, false },
+		{ "", 2, 0, 0, COAP_SCHEME_COAP, false, false },
+		{ "", 1, 128, 0, COAP_SCHEME_COAP_TCP, false, false },
+		{ "", 2, 0, 0, COAP_SCHEME_COAP, false, true },
+		{ "a.example", 0, 0, 0, COAP_SCHEME_COAP, false, true },
 	};
 
 	ck_assert_uint_eq(f->nallow_uri, UNIT_COUNT(t));
@@ -435,10 +438,74 @@ START_TEST(test_destinations)
 		ck_assert_uint_eq(p->port, t[i].port);
 		ck_assert_int_eq(p->scheme, t[i].scheme);
 		ck_assert(p->host.sub == t[i].sub);
+		ck_assert(p->every_port == t[i].every);
 	}
 	ck_assert_uint_eq(f->allow_to.n, 1);
 	ck_assert_uint_eq(f->ndeny_uri, 1);
 	ck_assert_uint_gt(f->deny_to.n, 1);
+}
+END_TEST
+
+static bool
+has_port(const struct forward_conf *f, unsigned port)
+{
+	return (f->ports[port / 8] >> port % 8 & 1) != 0;
+}
+
+/* ATK-20: what the configuration listens at or sends to. */
+START_TEST(test_ports)
+{
+	const struct forward_conf *f = &load_fine("[listen]\n"
+	    "bind = coap://127.0.0.1:5701 coap://*:0\n[forward]\n"
+	    "via = coap://10.0.0.9:77\n"
+	    "[route]\nto = coap://h.example:5690\n"
+	    "[route]\nto = origin:x\npath = /x\n"
+	    "[route]\nreply = 4.04\nmethods = PUT\n"
+	    "[origin x]\nserver = coap://10.0.0.1:65535\n")->forward;
+	unsigned n = 0;
+
+	ck_assert(has_port(f, 77) && has_port(f, 5690) && has_port(f, 65535));
+	ck_assert(has_port(f, 5701));
+	for (unsigned port = 1; port < 65536; port++)
+		n += has_port(f, port);
+	ck_assert_uint_eq(n, 4);
+}
+END_TEST
+
+/* ATK-19: private networks must be listed where others than their clients are
+ * let in. */
+START_TEST(test_private)
+{
+	static const struct {
+		const char *from;
+		bool denied;
+	} t[] = {
+		{ "", false },
+		{ "allow-from = loopback private link-local\n", false },
+		{ "allow-from = 10.1.0.0/16 192.168.1.1 fd00::/8\n", false },
+		{ "allow-from = any\n", true },
+		{ "allow-from = private 198.51.100.1\n", true },
+		{ "allow-from = 0.0.0.0/0\n", true },
+		{ "allow-from = 8.0.0.0/5\n", true },
+		{ "allow-from = 2001:db8::/32\n", true },
+		{ "allow-from = any\ndeny-to =\n", true },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		struct addr v4 = { .ip = { 10, 1, 2, 3 }, .family = 4 };
+		struct addr v6 = { .ip = { 0xfd }, .family = 6 };
+		const struct forward_conf *f;
+		char text[100];
+
+		snprintf(text, sizeof(text), "[forward]\n%s", t[i].from);
+		f = &load_fine(text)->forward;
+		ck_assert_msg((netlist_match(&f->deny_to, &v4) == 8) ==
+		    t[i].denied, "row %zu", i);
+		ck_assert((netlist_match(&f->deny_to, &v6) == 7) ==
+		    t[i].denied);
+		teardown();
+	}
+	load_fine("[forward]\n");
 }
 END_TEST
 
@@ -451,6 +518,8 @@ START_TEST(test_destinations_refused)
 		{ "coap://:5683", NOT_DESTINATION },
 		{ "coap://h:0", NOT_DESTINATION },
 		{ "coap://h:65536", NOT_DESTINATION },
+		{ "coap://h:**", NOT_DESTINATION },
+		{ "coap://:*", NOT_DESTINATION },
 		{ "coap://h/", NOT_DESTINATION },
 		{ "coap://10.0.0.0/33", NOT_DESTINATION },
 		{ "coap://2001:db8::1", NOT_DESTINATION },
@@ -531,6 +600,8 @@ place_suite(void)
 	tcase_add_test(tc, test_path_refused);
 	tcase_add_test(tc, test_via);
 	tcase_add_test(tc, test_destinations);
+	tcase_add_test(tc, test_ports);
+	tcase_add_test(tc, test_private);
 	tcase_add_test(tc, test_destinations_refused);
 	tcase_add_test(tc, test_dns_servers);
 	tcase_add_test(tc, test_networks);

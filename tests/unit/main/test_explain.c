@@ -109,9 +109,12 @@ START_TEST(test_forward)
 	    "[forward]: yes -> coap://a.plant.example\n"
 	    "verdict: forwarded by [forward], if the address of the name is "
 	    "allowed\n");
-	expect("GET proxy coap://10.30.0.1:77", "10.0.0.1", "lan",
-	    "[forward]: yes -> coap://10.30.0.1:77\n"
+	expect("GET proxy coap://10.30.0.1:61616", "10.0.0.1", "lan",
+	    "[forward]: yes -> coap://10.30.0.1:61616\n"
 	    "verdict: forwarded by [forward]\n");
+	expect("GET proxy coap://10.30.0.1:77", "10.0.0.1", "lan",
+	    "[forward]: yes, but not to this port\n"
+	    "verdict: 5.05, [forward] does not allow the port\n");
 	expect("GET proxy coap://10.31.0.1", "10.0.0.1", "lan",
 	    "[forward]: yes, but not to this target\n"
 	    "verdict: 5.05, [forward] does not allow the target\n");

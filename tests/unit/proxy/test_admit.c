@@ -77,8 +77,8 @@ START_TEST(targets)
 		{ "198.51.100.66", 5683, "198.51.100.66", false },
 		{ "203.0.113.1", 5683, "203.0.113.1", false },
 		/* Listed itself, it wins over the network that is denied. */
-		{ "127.0.0.1", 5690, "127.0.0.1", true },
-		{ "127.0.0.2", 5690, "127.0.0.2", false },
+		{ "127.0.0.1", 5684, "127.0.0.1", true },
+		{ "127.0.0.2", 5684, "127.0.0.2", false },
 		{ "a.plant.example", 5683, NULL, true },
 		{ "a.plant.example", 5683, "203.0.113.1", true },
 		{ "a.plant.example", 5683, "127.0.0.2", false },
@@ -141,6 +141,9 @@ START_TEST(embedded)
 		{ "::127.0.0.1", false },
 		{ "64:ff9b::224.0.1.187", false },
 		{ "64:ff9b::169.254.1.1", false },
+		/* Teredo has the complement of the client's address. */
+		{ "2001:0:c633:6401::80ff:fffe", false },
+		{ "2001:0:c633:6401::39cc:9bfe", true },
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
@@ -167,8 +170,8 @@ START_TEST(this_host)
 	struct uri_pattern name = { .scheme = COAP_SCHEME_COAP,
 		.host = { .name = SPAN_LIT("h.example") } };
 	struct forward_conf f = { .allow_to = networks("any") };
-	struct target t = target("h.example", 5690);
-	struct addr a = address("192.0.2.1", 5690);
+	struct target t = target("h.example", 5684);
+	struct addr a = address("192.0.2.1", 5684);
 
 	ck_assert(admit_target(&f, &t, &a, true));
 	f.deny_to = networks("loopback");
@@ -187,6 +190,98 @@ START_TEST(this_host)
 }
 END_TEST
 
+/* ATK-20: a port is one of CoAP, or one that the configuration sends to, or
+ * written in the pattern that allows the target. */
+START_TEST(ports)
+{
+	uint8_t sent_to[65536 / 8] = { [5700 / 8] = 1 << 5700 % 8 };
+	struct uri_pattern allow[] = {
+		{ .scheme = COAP_SCHEME_COAP, .net = networks("10.1.0.0/16"),
+			.port = 53 },
+		{ .scheme = COAP_SCHEME_COAP,
+			.host = { .name = SPAN_LIT("lab.example") },
+			.every_port = true },
+		{ .scheme = COAP_SCHEME_COAP,
+			.host = { .name = SPAN_LIT("plant.example") } },
+	};
+	const struct forward_conf f = {
+		.allow_to = networks("10.0.0.0/8"),
+		.allow_uri = allow,
+		.nallow_uri = 3,
+	};
+	static const struct {
+		const char *host, *addr;
+		uint16_t port;
+		bool want, sent_to;	/* with the latter */
+	} rows[] = {
+		{ "10.2.0.1", "10.2.0.1", 5683, true, true },
+		{ "10.2.0.1", "10.2.0.1", 5684, true, true },
+		{ "10.2.0.1", "10.2.0.1", 5682, false, false },
+		{ "10.2.0.1", "10.2.0.1", 5685, false, false },
+		{ "10.2.0.1", "10.2.0.1", 61615, false, false },
+		{ "10.2.0.1", "10.2.0.1", 61616, true, true },
+		{ "10.2.0.1", "10.2.0.1", 61631, true, true },
+		{ "10.2.0.1", "10.2.0.1", 61632, false, false },
+		{ "10.2.0.1", "10.2.0.1", 53, false, false },
+		{ "10.2.0.1", "10.2.0.1", 1, false, false },
+		{ "10.2.0.1", "10.2.0.1", 65535, false, false },
+		{ "10.1.0.1", "10.1.0.1", 53, true, true },
+		{ "10.1.0.1", "10.1.0.1", 54, false, false },
+		{ "10.2.0.1", "10.2.0.1", 5700, false, true },
+		{ "11.0.0.1", "11.0.0.1", 5700, false, false },
+		{ "lab.example", "203.0.113.1", 123, true, true },
+		{ "lab.example", NULL, 123, true, true },
+		{ "plant.example", NULL, 5683, true, true },
+		{ "plant.example", "203.0.113.1", 123, false, false },
+		/* What no address can change needs no look-up. */
+		{ "plant.example", NULL, 123, false, false },
+		{ "other.example", NULL, 5683, true, true },
+		{ "other.example", NULL, 53, true, true },
+		{ "other.example", NULL, 5700, false, true },
+	};
+
+	for (size_t i = 0; i < 2 * UNIT_COUNT(rows); i++) {
+		size_t row = i / 2;
+		struct forward_conf g = f;
+		struct target t = target(rows[row].host, rows[row].port);
+		struct addr a;
+
+		g.ports = i % 2 != 0 ? sent_to : NULL;
+		if (rows[row].addr != NULL)
+			a = address(rows[row].addr, rows[row].port);
+		ck_assert_msg(admit_target(&g, &t,
+			rows[row].addr != NULL ? &a : NULL, false) ==
+			(i % 2 != 0 ? rows[row].sent_to : rows[row].want),
+		    "row %zu: %s:%u", row, rows[row].host, rows[row].port);
+	}
+	fixture_free();
+}
+END_TEST
+
+/* A pattern without a port denies every port. */
+START_TEST(denied_ports)
+{
+	struct uri_pattern deny = { .scheme = COAP_SCHEME_COAP,
+		.net = networks("10.1.0.0/16") };
+	struct uri_pattern allow = { .scheme = COAP_SCHEME_COAP,
+		.net = networks("10.0.0.0/8"), .every_port = true };
+	const struct forward_conf f = {
+		.allow_uri = &allow, .nallow_uri = 1,
+		.deny_uri = &deny, .ndeny_uri = 1,
+	};
+	static const uint16_t t[] = { 53, 5683, 7000 };
+
+	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
+		struct target good = target("10.2.0.1", t[i]);
+		struct target bad = target("10.1.0.1", t[i]);
+
+		ck_assert(admit_target(&f, &good, &good.host.addr, false));
+		ck_assert(!admit_target(&f, &bad, &bad.host.addr, false));
+	}
+	fixture_free();
+}
+END_TEST
+
 Suite *
 admit_suite(void)
 {
@@ -198,6 +293,8 @@ admit_suite(void)
 	tcase_add_test(tc, nothing);
 	tcase_add_test(tc, embedded);
 	tcase_add_test(tc, this_host);
+	tcase_add_test(tc, ports);
+	tcase_add_test(tc, denied_ports);
 	suite_add_tcase(s, tc);
 	return s;
 }

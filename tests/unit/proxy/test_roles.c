@@ -86,9 +86,9 @@ START_TEST(via)
 	s.forward.has_via = true;
 	s.forward.via = target("203.0.113.5", 5690);
 	stand_start(&s);
-	stand_ask(&s, "CON GET Proxy-Uri=\"coap://O.example:99/a\"", NOW);
+	stand_ask(&s, "CON GET Proxy-Uri=\"coap://O.example:5684/a\"", NOW);
 	ck_assert_str_eq(s.request, "CON GET Uri-Host=\"o.example\" "
-	    "Uri-Port=99 Uri-Path=\"a\" Hop-Limit=16 Proxy-Scheme=\"coap\"");
+	    "Uri-Port=5684 Uri-Path=\"a\" Hop-Limit=16 Proxy-Scheme=\"coap\"");
 	ck_assert_uint_eq(s.sent->route.hop.port, 5690);
 	ck_assert(s.sent->route.hop.host.literal);
 	stand_ask(&s, "CON GET Proxy-Uri=\"coap://127.0.0.1/a\"", NOW);

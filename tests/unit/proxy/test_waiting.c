@@ -112,7 +112,7 @@ START_TEST(octets)
 
 	s.send_result = UPSTREAM_WAIT;
 	fa = ask(&a, "CON PUT token=a1a2 If-Match=01 Proxy-Uri="
-	    "\"coap://one.example:77/a/b?q\" opt65000=\"x\" payload=\"body\"",
+	    "\"coap://one.example:61617/a/b?q\" opt65000=\"x\" payload=\"body\"",
 	    NOW);
 	fb = ask(&b, "NON GET token=b1b2 Uri-Host=\"two.example\" "
 	    "Uri-Path=\"c\" Proxy-Scheme=\"coap\"", NOW);
@@ -125,7 +125,7 @@ START_TEST(octets)
 	ck_assert(span_eq(fa->payload, SPAN_LIT("body")));
 	ck_assert(span_eq(fa->route.hop.host.text, SPAN_LIT("one.example")));
 	ck_assert(span_eq(fa->route.uri.host.text, SPAN_LIT("one.example")));
-	ck_assert_uint_eq(fa->route.hop.port, 77);
+	ck_assert_uint_eq(fa->route.hop.port, 61617);
 	ck_assert_str_eq(dump(fb->code, fb->opts, fb->payload),
 	    "GET Uri-Host=\"two.example\" Uri-Path=\"c\" Hop-Limit=16");
 	ck_assert(span_eq(fb->route.hop.host.text, SPAN_LIT("two.example")));

@@ -19,8 +19,8 @@ START_TEST(literal_target)
 	fixture_sent_to(&f, "192.0.2.1", 5683);
 	fixture_answer(&f, fakenet_last(&f.net), COAP_205);
 	ck_assert_uint_eq(o->code, COAP_205);
-	o = fixture_get(&f, COAP_CON, "coap://[2001:db8::1]:5690/x");
-	fixture_sent_to(&f, "2001:db8::1", 5690);
+	o = fixture_get(&f, COAP_CON, "coap://[2001:db8::1]:61616/x");
+	fixture_sent_to(&f, "2001:db8::1", 61616);
 	fixture_answer(&f, fakenet_last(&f.net), COAP_404);
 	ck_assert_uint_eq(o->code, COAP_404);
 	ck_assert_uint_eq(f.names.started, 0);
@@ -52,8 +52,8 @@ START_TEST(cached_name)
 
 	fixture_init(&f, 10);
 	fakeresolver_know(&f.names, "lamp.example", "192.0.2.7", NULL);
-	o = fixture_get(&f, COAP_CON, "coap://lamp.example:5690/x");
-	fixture_sent_to(&f, "192.0.2.7", 5690);
+	o = fixture_get(&f, COAP_CON, "coap://lamp.example:61616/x");
+	fixture_sent_to(&f, "192.0.2.7", 61616);
 	ck_assert_uint_eq(f.names.started, 0);
 	fixture_answer(&f, fakenet_last(&f.net), COAP_205);
 	ck_assert_uint_eq(o->code, COAP_205);

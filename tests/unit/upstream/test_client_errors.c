@@ -191,14 +191,14 @@ START_TEST(next_address_after_error)
 	fakeresolver_know(&f.names, "lamp.example", "2001:db8::7",
 	    "192.0.2.7");
 	o = fixture_ask(&f, COAP_CON, COAP_POST,
-	    "coap://lamp.example:5690/x?y", SPAN_LIT("payload"));
+	    "coap://lamp.example:61616/x?y", SPAN_LIT("payload"));
 	first = fakenet_last(&f.net);
-	fixture_sent_to(&f, "2001:db8::7", 5690);
+	fixture_sent_to(&f, "2001:db8::7", 61616);
 	fixture_error(&f, first, ECONNREFUSED);
 	ck_assert_uint_eq(o->replies, 0);
 	ck_assert_uint_eq(f.net.nsent, 2);
 	second = fakenet_last(&f.net);
-	fixture_sent_to(&f, "192.0.2.7", 5690);
+	fixture_sent_to(&f, "192.0.2.7", 61616);
 	a = fixture_parse(first);
 	b = fixture_parse(second);
 	ck_assert_uint_eq(a.code, b.code);
