@@ -178,6 +178,7 @@ tests_unit_upstream_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/upstream/test_client_errors.c \
 	tests/unit/upstream/test_dest.c \
 	tests/unit/upstream/test_flow.c \
+	tests/unit/upstream/test_forged.c \
 	tests/unit/upstream/test_watch.c
 
 tests_unit_conf_unit_SOURCES = $(unit_runner) \

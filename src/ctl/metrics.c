@@ -267,6 +267,13 @@ resets(struct view *v)
 	VALUE(v, o->tx_reset, "side", "origin", "direction", "sent");
 }
 
+static void
+strays(struct view *v)
+{
+	VALUE(v, client_side(v)->rx_unexpected, "side", "client");
+	VALUE(v, origin_side(v)->rx_unexpected, "side", "origin");
+}
+
 /* ---- origins ---- */
 
 static struct tally_origin *
@@ -575,6 +582,8 @@ static const struct family {
 	COUNTER("message_timeouts_total", timeouts,
 	    "Exchanges given up after the last retransmission."),
 	COUNTER("message_resets_total", resets, "RST messages."),
+	COUNTER("message_strays_total", strays,
+	    "Messages that fit nothing sent: wrong tokens or Message IDs."),
 	COUNTER("origin_requests_total", origin_requests,
 	    "Requests sent to origins."),
 	COUNTER("origin_responses_total", origin_responses,

@@ -247,12 +247,22 @@ input_request(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	d->ops->request(d->user, r, m, now);
 }
 
+/* What fits nothing we have sent (ATK-26). */
+static void __attribute__((noinline, cold))
+stray(struct dgram *d, struct peer *p, uint64_t now)
+{
+	d->stats.rx_unexpected++;
+	if (d->ops->stray != NULL)
+		d->ops->stray(d->user, p, now);
+}
+
 /* A response nobody waits for. Whoever notifies would go on with that: it is
  * rejected in a NON as well (OBS-33), unless we ask for nothing here. */
 static void
-unexpected(struct dgram *d, struct peer *p, const struct coap_msg *m)
+unexpected(struct dgram *d, struct peer *p, const struct coap_msg *m,
+    uint64_t now)
 {
-	d->stats.rx_unexpected++;
+	stray(d, p, now);
 	if (m->type == COAP_NON && d->ops->response != NULL &&
 	    coap_has(m, COAP_OPT_OBSERVE))
 		dgram_transmit_empty(d, p, COAP_RST, m->mid);
@@ -271,7 +281,7 @@ input_separate(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	struct received *r;
 
 	if (x == NULL) {
-		unexpected(d, p, m);
+		unexpected(d, p, m, now);
 		return;
 	}
 	notification = x->observe || dgram_lasting(x);
@@ -324,7 +334,7 @@ input_ack_note(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	    kind != COAP_KIND_RESERVED &&
 	    dgram_notes_ack(d, p, m->mid, now))
 		return;
-	d->stats.rx_unexpected++;
+	stray(d, p, now);
 }
 
 static void
@@ -360,7 +370,7 @@ input_ack(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	}
 	/* The right ID with the wrong token is dropped whole (MSG-55). */
 	if (dgram_exchange(d, p, m->token) != exchange_of(s)) {
-		d->stats.rx_unexpected++;
+		stray(d, p, now);
 		return;
 	}
 	dgram_exchange_end(d, exchange_of(s), m, now);
@@ -378,7 +388,7 @@ input_reset(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		if (p->notes != NULL && dgram_notes_reset(d, p, m->mid, now))
 			d->stats.rx_reset++;
 		else
-			d->stats.rx_unexpected++;
+			stray(d, p, now);
 		return;
 	}
 	d->stats.rx_reset++;

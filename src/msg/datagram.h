@@ -88,6 +88,9 @@ struct dgram_ops {
 	    const struct coap_msg *m, uint64_t now);
 	void (*failed)(void *user, struct exchange *x, enum dgram_fail why,
 	    uint64_t now);
+	/* P has sent something that fits nothing we have sent it: a wrong
+	 * token or Message ID, or a late copy. May be NULL. */
+	void (*stray)(void *user, struct peer *p, uint64_t now);
 	/* What N is to be told now: counts as told from then on. OUT, all 0,
 	 * is filled in; its octets are read before the next upcall. Neither
 	 * adds nor removes a note. */

@@ -17,10 +17,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "proxy/fetch.h"
 #include "proxy/tally.h"
 
-enum { SWEEP_MS = 10000 };	/* between looks for idle destinations */
+enum {
+	SWEEP_MS = 10000,	/* between looks for idle destinations */
+	STRAYS = 100,		/* within STRAYS_MS are too many */
+	STRAYS_MS = 60000,
+};
 
 struct client {
 	const struct client_conf *conf;
@@ -612,6 +617,30 @@ client_failed_cb(void *user, struct exchange *x, enum dgram_fail why,
 		call_fail(call, fails[why], now);
 }
 
+/* Somebody may be guessing tokens (ATK-26). Copies of answers that have come
+ * are strays as well, but there are answers among them then. */
+static void
+client_stray_cb(void *user, struct peer *p, uint64_t now)
+{
+	static struct log_limit limit;
+	struct port *port = p->io;
+	char where[ADDR_STRLEN];
+
+	(void)user;
+	if (port->strays == 0 || now - port->strays_since > STRAYS_MS) {
+		port->strays = 0;
+		port->strays_since = now;
+		port->strays_rx = p->stats.rx_messages - 1;
+	}
+	if (++port->strays < STRAYS ||
+	    port->strays < (p->stats.rx_messages - port->strays_rx) / 10 * 9)
+		return;
+	log_limited(&limit, now, LOG_WARN, addr_str(&port->dest->addr, where),
+	    "%u messages from there fit nothing sent: its address may be "
+	    "forged to guess tokens", port->strays);
+	port->strays = 0;
+}
+
 static void
 client_send_cb(struct peer *p, struct buf *b)
 {
@@ -625,6 +654,7 @@ static const struct dgram_ops client_dgram_ops = {
 	.progress = client_progress_cb,
 	.response = client_response_cb,
 	.failed = client_failed_cb,
+	.stray = client_stray_cb,
 };
 
 /* Tries the address behind FAILED of the name that CALL's fetch goes to.

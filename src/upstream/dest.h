@@ -28,6 +28,10 @@ struct port {
 	struct peer peer;
 	uint64_t serial;	/* from 1; never used again */
 	uint64_t used;		/* when last the current one, ms */
+	/* What fits nothing we have sent (client.c) ... */
+	uint32_t strays;
+	uint64_t strays_since;	/* ... from then on, ms */
+	uint64_t strays_rx;	/* messages received before that */
 };
 
 struct dest {

@@ -5,6 +5,7 @@ Suite *dest_suite(void);
 Suite *flow_suite(void);
 Suite *client_suite(void);
 Suite *client_errors_suite(void);
+Suite *forged_suite(void);
 Suite *watch_suite(void);
 
 int
@@ -15,6 +16,7 @@ main(void)
 		flow_suite,
 		client_suite,
 		client_errors_suite,
+		forged_suite,
 		watch_suite,
 	};
 
