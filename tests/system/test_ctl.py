@@ -408,7 +408,7 @@ def _():
         p.ctl('status')
 
 
-@test('many connections: eight have their turn, the others wait for theirs')
+@test('ATK-35 ATK-37 many connections: eight have their turn, the others wait for theirs')
 def _():
     with setting() as (_, p, client):
         fds = f'/proc/{p.process.pid}/fd'
@@ -437,7 +437,7 @@ def _():
             time.sleep(0.02)
 
 
-@test('who does not read is given up in time, and holds up nobody')
+@test('ATK-37 who does not read is given up in time, and holds up nobody')
 def _():
     with setting() as (origin, p, client), contextlib.ExitStack() as stack:
         silent = stack.enter_context(p.connect())
@@ -597,7 +597,7 @@ def _():
     equal(coaproxyctl('-s', '/nonexistent', 'trace')[0], 1)
 
 
-@test('trace: who does not read misses something, and nobody else does')
+@test('ATK-37 trace: who does not read misses something, and nobody else does')
 def _():
     with setting() as (_, p, client), p.connect() as s:
         s.sendall(b'trace\n')

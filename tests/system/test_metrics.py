@@ -370,7 +370,7 @@ def _():
         equal(client.await_response(sent).payload, b'read')
 
 
-@test('HTTP: many connections wait, and are given up in time')
+@test('ATK-35 ATK-37 HTTP: many connections wait, and are given up in time')
 def _():
     with Watched(ROUTES.format(port=9)) as p:
         before = len(os.listdir(f'/proc/{p.process.pid}/fd'))
@@ -393,7 +393,7 @@ def _():
         works(p)
 
 
-@test('HTTP: who dribbles is given up after 10 s altogether')
+@test('ATK-37 HTTP: who dribbles is given up after 10 s altogether')
 def _():
     with Watched(ROUTES.format(port=9)) as p, p.connect_http() as s:
         began = time.monotonic()

@@ -254,6 +254,113 @@ START_TEST(each_may_free)
 }
 END_TEST
 
+/* ---- hash flooding ---- */
+
+enum { CRAFTED = 1024, PLAIN = 100000, LONGEST = 32 };
+
+static size_t
+longest_chain(const struct table *t)
+{
+	size_t longest = 0;
+
+	ck_assert_ptr_null(t->old);
+	for (size_t i = 0; i <= t->mask; i++) {
+		size_t n = 0;
+
+		for (struct table_node *p = t->buckets[i]; p != NULL;
+		     p = p->next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+static uint64_t
+fnv(struct span s)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * 0x100000001b3u;
+	return h;
+}
+
+static uint64_t
+djb(struct span s)
+{
+	uint64_t h = 5381;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = h * 33 + s.p[i];
+	return h;
+}
+
+static uint64_t
+keyless(struct span s)
+{
+	static const struct siphash_key zero;
+
+	return siphash(&zero, s);
+}
+
+/* Fills V with keys that share a bucket of CRAFTED under HASH. */
+static void
+craft(uint64_t (*hash)(struct span), uint64_t v[CRAFTED])
+{
+	uint64_t key = 0;
+
+	for (size_t n = 0; n < CRAFTED; key++)
+		if (hash(span_make(&key, sizeof(key))) % CRAFTED == 0)
+			v[n++] = key;
+}
+
+/* Puts the N keys in V into a table, under KEY, or under HASH instead. */
+static size_t
+longest(const uint64_t *v, size_t n, uint64_t (*hash)(struct span),
+    const struct siphash_key *key)
+{
+	struct table_node *nodes = calloc(n, sizeof(*nodes));
+	struct table t;
+	size_t found;
+
+	ck_assert_ptr_nonnull(nodes);
+	ck_assert(table_init(&t, n));
+	for (size_t i = 0; i < n; i++) {
+		struct span s = span_make(&v[i], sizeof(v[i]));
+
+		table_insert(&t, &nodes[i],
+		    hash != NULL ? hash(s) : siphash(key, s));
+	}
+	found = longest_chain(&t);
+	table_fini(&t);
+	free(nodes);
+	return found;
+}
+
+/* Hash flooding (ATK-35): keys that share one bucket where the hash is known
+ * are spread where it has a secret. */
+START_TEST(flooding)
+{
+	static uint64_t (*const hashes[])(struct span) = { fnv, djb,
+		keyless };
+	static uint64_t v[PLAIN];
+	struct siphash_key key;
+	struct rand rnd;
+
+	rand_init(&rnd);
+	key = rand_key(&rnd);
+	for (size_t i = 0; i < UNIT_COUNT(hashes); i++) {
+		craft(hashes[i], v);
+		ck_assert_uint_eq(longest(v, CRAFTED, hashes[i], NULL),
+		    CRAFTED);
+		ck_assert_uint_le(longest(v, CRAFTED, NULL, &key), LONGEST);
+	}
+	for (size_t i = 0; i < PLAIN; i++)
+		v[i] = i;
+	ck_assert_uint_le(longest(v, PLAIN, NULL, &key), LONGEST);
+}
+END_TEST
+
 Suite *
 table_suite(void)
 {
@@ -268,6 +375,7 @@ table_suite(void)
 	tcase_add_test(tc, remove_while_walking);
 	tcase_add_test(tc, each);
 	tcase_add_test(tc, each_may_free);
+	tcase_add_test(tc, flooding);
 	suite_add_tcase(s, tc);
 	return s;
 }

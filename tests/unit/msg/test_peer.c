@@ -1,5 +1,7 @@
 #include "msg/peer.h"
 
+#include <stdlib.h>
+
 #include "suites.h"
 #include "unit.h"
 
@@ -163,7 +165,7 @@ START_TEST(identity)
 }
 END_TEST
 
-/* At the limit the longest idle one goes; those in use stay, and when all are
+/* ATK-35: at the limit the longest idle one goes; those in use stay, and when all are
  * there is no room. */
 START_TEST(limit)
 {
@@ -313,6 +315,71 @@ START_TEST(lower_limit)
 }
 END_TEST
 
+static void
+nothing(struct table_node *n, void *arg)
+{
+	(void)n;
+	(void)arg;
+}
+
+static size_t
+longest_chain(const struct table *t)
+{
+	size_t longest = 0;
+
+	ck_assert_ptr_null(t->old);
+	for (size_t i = 0; i <= t->mask; i++) {
+		size_t n = 0;
+
+		for (struct table_node *p = t->buckets[i]; p != NULL;
+		     p = p->next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+/* Hash flooding (ATK-35): every port of an address is a client, and sends the
+ * same Message ID, or one client every Message ID: no bucket gets long. */
+START_TEST(flooding)
+{
+	enum { PORTS = 65535, LONGEST = 32 };
+	struct addr local = address("192.0.2.1", 5683);
+	struct table_node *nodes = calloc(65536, sizeof(*nodes));
+	struct table same_mid, one_peer;
+	struct peer *p = NULL;
+	struct peers ps;
+	struct rand r;
+	int io;
+
+	ck_assert_ptr_nonnull(nodes);
+	rand_init(&r);
+	ck_assert(peers_init(&ps, PORTS, &r));
+	ck_assert(table_init(&same_mid, PORTS));
+	for (unsigned port = 1; port <= PORTS; port++) {
+		struct addr a = address("198.51.100.1", (uint16_t)port);
+
+		p = peers_get(&ps, &a, &local, &io);
+		ck_assert_ptr_nonnull(p);
+		table_insert(&same_mid, &nodes[port],
+		    peer_mid_hash(p, 0x1234));
+	}
+	ck_assert_uint_eq(ps.table.count, PORTS);
+	ck_assert_uint_le(longest_chain(&same_mid), LONGEST);
+	table_fini(&same_mid);
+	ck_assert(table_init(&one_peer, 65536));
+	for (unsigned mid = 0; mid < 65536; mid++)
+		table_insert(&one_peer, &nodes[mid],
+		    peer_mid_hash(p, (uint16_t)mid));
+	ck_assert_uint_le(longest_chain(&one_peer), LONGEST);
+	table_fini(&one_peer);
+	table_each(&ps.table, nothing, NULL);	/* it has grown to its size */
+	ck_assert_uint_le(longest_chain(&ps.table), LONGEST);
+	peers_fini(&ps);
+	free(nodes);
+}
+END_TEST
+
 Suite *
 peer_suite(void)
 {
@@ -330,6 +397,7 @@ peer_suite(void)
 	tcase_add_test(tc, each);
 	tcase_add_test(tc, forgotten);
 	tcase_add_test(tc, lower_limit);
+	tcase_add_test(tc, flooding);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -217,7 +217,7 @@ START_TEST(content)
 }
 END_TEST
 
-/* MSG-74: of entries there are so many, and the oldest leave first. */
+/* MSG-74, ATK-35: of entries there are so many, and the oldest leave first. */
 START_TEST(entries)
 {
 	char text[64];

@@ -162,7 +162,7 @@ START_TEST(idle)
 }
 END_TEST
 
-/* ATK-08: bounded; the longest idle leaves first. */
+/* ATK-08, ATK-35: bounded; the longest idle leaves first. */
 START_TEST(bounded)
 {
 	struct addr a = client;

@@ -104,7 +104,7 @@ START_TEST(identity)
 }
 END_TEST
 
-/* No rate, no table. With a full one the longest quiet is forgotten. */
+/* ATK-35: no rate, no table. With a full one the longest quiet is forgotten. */
 START_TEST(table)
 {
 	static const struct rate off = { 0, 0 }, rate = { 1, 1 };
