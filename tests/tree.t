@@ -133,6 +133,18 @@ modules_tested()
 	return $missing
 }
 
+# ATK-34: base/clock alone asks what time it is, and the wall clock is for what is
+# shown.
+clocks_monotonic()
+{
+	calls='\<(clock_gettime|gettimeofday|time|timespec_get) ?\('
+	shown='^src/(base/clock\.[ch]|base/log\.c|ctl/trace\.c):'
+	! grep -rnE "$calls" src --include='*.[ch]' |
+	    grep -vE '^src/base/clock.c:|^[^:]*:[0-9]*:[ 	/]*\*' &&
+	    ! grep -rn clock_wall_ms src --include='*.[ch]' |
+	    grep -vE "$shown|(started|loaded)_ms = "
+}
+
 if [ -n "$PYTHON" ]
 then
 	check 'includes point down' "$PYTHON" -B tools/check-includes
@@ -182,6 +194,7 @@ then check 'the manual pages are clean' manuals_clean
 else skip 'the manual pages are clean' 'no mandoc'
 fi
 
+check 'ATK-34: timers and ages do not see the wall clock' clocks_monotonic
 check 'every file is in a local.mk' files_listed
 check 'every module has a test file' modules_tested
 check 'NEWS has Unreleased on top' sh -c \

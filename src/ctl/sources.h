@@ -30,6 +30,7 @@ struct sources {
 	const char *version;
 	const char *name;	/* of the proxy, as in diagnostics */
 	uint64_t started_ms;	/* since 1970 UTC */
+	uint64_t began;		/* then, by clock_ms() */
 	const char *addresses;	/* bound, as URIs, separated by blanks */
 	struct ctl_config config;
 	/* By index of their [listen]; [route]s in order. */

@@ -473,12 +473,11 @@ page_numbers(struct evbuffer *to, const struct page *p)
 void
 status_page(struct evbuffer *to, const struct sources *src, bool json)
 {
-	uint64_t now = clock_wall_ms();
 	struct page p = {
 		.src = src,
 		.stats = proxy_stats(src->proxy),
 		.all = all_routes(src),
-		.uptime = now > src->started_ms ? now - src->started_ms : 0,
+		.uptime = clock_ms() - src->began,
 		.origins = client_dests(src->client)->count,
 		.silent = silent_origins(src),
 	};

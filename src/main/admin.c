@@ -204,6 +204,7 @@ admin_open(struct admin *a, const struct conf *c)
 	(void)signal(SIGPIPE, SIG_IGN);
 	a->src.version = PACKAGE_VERSION;
 	a->src.started_ms = clock_wall_ms();
+	a->src.began = clock_ms();
 	if (admin_prepare(a, c, NULL, &why)) {
 		admin_swap(a);
 		return true;
