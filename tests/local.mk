@@ -459,6 +459,7 @@ EXTRA_DIST += $(scenarios)
 system_tests = \
 	tests/system/test_access.py \
 	tests/system/test_addresses.py \
+	tests/system/test_attacks.py \
 	tests/system/test_blocks.py \
 	tests/system/test_blocks_random.py \
 	tests/system/test_cache.py \
