@@ -133,8 +133,8 @@ modules_tested()
 	return $missing
 }
 
-# ATK-34: base/clock alone asks what time it is, and the wall clock is for what is
-# shown.
+# ATK-34: base/clock alone asks what time it is, and the wall clock is for what
+# is shown.
 clocks_monotonic()
 {
 	calls='\<(clock_gettime|gettimeofday|time|timespec_get) ?\('

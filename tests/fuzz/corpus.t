@@ -1,7 +1,7 @@
 #!/bin/sh
-# Every file of a corpus through its fuzz target: one result per file. The same
-# for libFuzzer and for replay.c. A corpus is run in one go; if that fails, file
-# by file, so that a crash names the input.
+# Every file of a corpus through its fuzz target: one result per file (ATK-38).
+# The same for libFuzzer and for replay.c. A corpus is run in one go; if that
+# fails, file by file, so that a crash names the input.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 

@@ -408,7 +408,7 @@ def _():
         p.ctl('status')
 
 
-@test('ATK-35 ATK-37 many connections: eight have their turn, the others wait for theirs')
+@test('ATK-35 ATK-37 many connections: eight have their turn, others wait')
 def _():
     with setting() as (_, p, client):
         fds = f'/proc/{p.process.pid}/fd'

@@ -1,6 +1,6 @@
 /*
- * The golden vectors: each is parsed, shown, written again, cut at every
- * length, and changed at random. What is accepted must come out of the emitter
+ * The golden vectors (ATK-38): each is parsed, shown, written again, cut at
+ * every length, and changed at random. What is accepted must come out of the emitter
  * as it went in, since every message has one encoding only.
  */
 #include "coap/dump.h"

@@ -165,8 +165,8 @@ START_TEST(identity)
 }
 END_TEST
 
-/* ATK-35: at the limit the longest idle one goes; those in use stay, and when all are
- * there is no room. */
+/* ATK-35: at the limit the longest idle one goes; those in use stay, and when
+ * all are there is no room. */
 START_TEST(limit)
 {
 	struct addr p = address("198.51.100.1", 5683), a[4];

@@ -451,7 +451,8 @@ START_TEST(localhost_is_this_host)
 }
 END_TEST
 
-/* ATK-35: all are silent; those too many are refused at once, equal ones are not. */
+/* ATK-35: all are silent; those too many are refused at once, equal ones are
+ * not. */
 START_TEST(lookups_under_way_are_bounded)
 {
 	static struct lookup l[RESOLVE_MAX_PENDING + 1];

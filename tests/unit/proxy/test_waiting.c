@@ -112,7 +112,8 @@ START_TEST(octets)
 
 	s.send_result = UPSTREAM_WAIT;
 	fa = ask(&a, "CON PUT token=a1a2 If-Match=01 Proxy-Uri="
-	    "\"coap://one.example:61617/a/b?q\" opt65000=\"x\" payload=\"body\"",
+	    "\"coap://one.example:61617/a/b?q\" opt65000=\"x\" "
+	    "payload=\"body\"",
 	    NOW);
 	fb = ask(&b, "NON GET token=b1b2 Uri-Host=\"two.example\" "
 	    "Uri-Path=\"c\" Proxy-Scheme=\"coap\"", NOW);

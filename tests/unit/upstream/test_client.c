@@ -201,8 +201,8 @@ START_TEST(no_socket)
 }
 END_TEST
 
-/* MSG-59, ATK-35: with every ID of both ports leased requests get 5.03 with Max-Age,
- * and nothing is sent before EXCHANGE_LIFETIME is over. */
+/* MSG-59, ATK-35: with every ID of both ports leased requests get 5.03 with
+ * Max-Age, and nothing is sent before EXCHANGE_LIFETIME is over. */
 START_TEST(no_message_id)
 {
 	const struct outcome *o;
