@@ -1,7 +1,7 @@
 /*
  * The golden vectors (ATK-38): each is parsed, shown, written again, cut at
- * every length, and changed at random. What is accepted must come out of the emitter
- * as it went in, since every message has one encoding only.
+ * every length, and changed at random. What is accepted must come out of the
+ * emitter as it went in, since every message has one encoding only.
  */
 #include "coap/dump.h"
 #include "coap/emit.h"

@@ -55,7 +55,8 @@ START_TEST(first_then_one_a_minute)
 END_TEST
 
 /* ATK-35: however many kinds come, no more than so many are told in a minute;
- * those that are known are not confused by it, and there is room again later. */
+ * those that are known are not confused by it, and there is room again
+ * later. */
 START_TEST(bounded)
 {
 	unsigned told = 0;
