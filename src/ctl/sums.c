@@ -53,10 +53,12 @@ add_listener(void *arg, unsigned index, const struct net_sock *sock,
     const struct listener_stats *s)
 {
 	const struct listening *l = arg;
+	struct udp_stats udp;
 
 	if (index >= l->src->nlisteners)
 		return;
-	add_udp(&l->v[index].udp, udp_sock_stats(sock), 1);
+	udp = udp_sock_stats(sock);
+	add_udp(&l->v[index].udp, &udp, 1);
 	add_in(&l->v[index].in, s, 1);
 }
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
+#include <linux/sock_diag.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
@@ -101,7 +102,6 @@ set_up_bound(struct sock *k)
 	k->wildcard = addr_is_any(&k->local);
 	if (k->wildcard && !want_pktinfo(k))
 		return false;
-	(void)set_int(k->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	want_room(k);
 	return true;
 }
@@ -172,7 +172,6 @@ sock_connect(struct sock *k, const struct addr *peer)
 		k->connected = true;
 		k->trains = makes_trains(k);
 		want_errors(k);
-		(void)set_int(k->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 		return true;
 	}
 	sock_close(k);
@@ -266,23 +265,32 @@ read_dest6(const struct cmsghdr *c, struct addr *to)
 }
 
 void
-sock_read_control(const struct sock *k, struct msghdr *m, struct addr *to,
-    uint32_t *dropped)
+sock_read_control(const struct sock *k, struct msghdr *m, struct addr *to)
 {
 	struct cmsghdr *c;
 
-	*to = k->wildcard ? (struct addr){ 0 } : k->local;
+	*to = (struct addr){ 0 };
 	for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
 			read_dest4(c, to);
 		else if (c->cmsg_level == IPPROTO_IPV6 &&
 		    c->cmsg_type == IPV6_PKTINFO)
 			read_dest6(c, to);
-		else if (c->cmsg_level == SOL_SOCKET &&
-		    c->cmsg_type == SO_RXQ_OVFL)
-			memcpy(dropped, CMSG_DATA(c), sizeof(*dropped));
 	}
 	to->port = k->local.port;
+}
+
+/* The kernel would tell with each datagram as well (SO_RXQ_OVFL), but it then
+ * goes and looks for what else there may be to tell. */
+uint32_t
+sock_lost(const struct sock *k)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(k->fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0)
+		return 0;
+	return info[SK_MEMINFO_DROPS];
 }
 
 static size_t

@@ -15,8 +15,7 @@
 
 enum {
 	SOCK_RX_CONTROL = CMSG_SPACE(sizeof(struct in_pktinfo)) +
-	    CMSG_SPACE(sizeof(struct in6_pktinfo)) +
-	    CMSG_SPACE(sizeof(uint32_t)),
+	    CMSG_SPACE(sizeof(struct in6_pktinfo)),
 	SOCK_TX_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)),
 	SOCK_TRAIN_OCTETS = 65000,	/* at most, over IPv6 as well */
 	SOCK_TRAIN_COUNT = 64,		/* UDP_MAX_SEGMENTS of old kernels */
@@ -52,12 +51,15 @@ bool sock_adopt(struct sock *k, int fd);
 
 void sock_close(struct sock *k);
 
-/* Reads the control messages of M, received on the unconnected K: TO becomes
- * the address the datagram was sent to, with the port of K. An IPv4 broadcast,
- * also one directed to a subnet, becomes 255.255.255.255: nothing else tells
- * it from a host. DROPPED is set to the kernel's count when it is there. */
+/* Reads the control messages of M, received on the wildcard K (others get what
+ * was sent to their own address): TO becomes the address the datagram was sent
+ * to, with the port of K. An IPv4 broadcast, also one directed to a subnet,
+ * becomes 255.255.255.255: nothing else tells it from a host. */
 void sock_read_control(const struct sock *k, struct msghdr *m,
-    struct addr *to, uint32_t *dropped);
+    struct addr *to);
+
+/* How many datagrams the kernel had no room for; it counts in 32 bits. */
+uint32_t sock_lost(const struct sock *k);
 
 /* Writes to CONTROL (SOCK_TX_CONTROL octets, aligned) the message that makes a
  * datagram leave from LOCAL. Returns its length, 0 when the kernel is to choose

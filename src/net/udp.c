@@ -65,7 +65,6 @@ struct net_sock {
 	struct timer pause;
 	struct list dirty, failed, grave;
 	unsigned batch;
-	uint32_t dropped;	/* SO_RXQ_OVFL, last seen */
 	bool blocked;		/* waiting to become writable */
 	struct sendq queue;
 	struct udp_stats stats;
@@ -79,50 +78,61 @@ is_connected(const struct net_sock *s)
 	return s->sock.connected;
 }
 
+/* What never changes. */
 static void
-prepare_slots(struct rx *rx, unsigned n, bool named)
+init_slots(struct rx *rx)
+{
+	for (unsigned i = 0; i < RX_SLOTS; i++) {
+		rx->iov[i] = (struct iovec){ rx->data[i], RX_OCTETS };
+		rx->msgs[i].msg_hdr.msg_iov = &rx->iov[i];
+		rx->msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+}
+
+/* The kernel is asked for nothing that is known, and writes over the rest. */
+static void
+prepare_slots(struct rx *rx, unsigned n, const struct sock *k)
 {
 	struct msghdr *h;
 
 	for (unsigned i = 0; i < n; i++) {
 		h = &rx->msgs[i].msg_hdr;
-		rx->iov[i] = (struct iovec){ rx->data[i], RX_OCTETS };
-		h->msg_name = named ? &rx->names[i] : NULL;
-		h->msg_namelen = named ? sizeof(rx->names[i]) : 0;
-		h->msg_iov = &rx->iov[i];
-		h->msg_iovlen = 1;
-		h->msg_control = rx->control[i];
-		h->msg_controllen = SOCK_RX_CONTROL;
-		h->msg_flags = 0;
+		h->msg_name = k->connected ? NULL : &rx->names[i];
+		h->msg_namelen = sizeof(rx->names[i]);
+		h->msg_control = k->wildcard ? rx->control[i] : NULL;
+		h->msg_controllen = k->wildcard ? SOCK_RX_CONTROL : 0;
 	}
 }
 
-static void
-count_dropped(struct net_sock *s, uint32_t dropped)
+/* Where it was sent to; SPACE is for what the kernel has to tell. */
+static const struct addr *
+sent_to(const struct net_sock *s, struct msghdr *h, struct addr *space)
 {
-	/* The kernel's counter wraps. */
-	s->stats.rx_overflow += (uint32_t)(dropped - s->dropped);
-	s->dropped = dropped;
+	if (!s->sock.wildcard)
+		return &s->sock.local;
+	sock_read_control(&s->sock, h, space);
+	return space;
 }
 
 static void
 deliver(struct net_sock *s, struct mmsghdr *m, uint64_t now)
 {
 	struct msghdr *h = &m->msg_hdr;
-	struct addr from = s->peer, to;
-	uint32_t dropped = s->dropped;
+	struct addr space[2];
+	const struct addr *from = &s->peer, *to = sent_to(s, h, &space[0]);
 
-	sock_read_control(&s->sock, h, &to, &dropped);
-	count_dropped(s, dropped);
-	if (!is_connected(s) && !addr_from_sockaddr(&from, h->msg_name))
-		return;
+	if (!is_connected(s)) {
+		if (!addr_from_sockaddr(&space[1], h->msg_name))
+			return;
+		from = &space[1];
+	}
 	s->stats.rx_datagrams++;
 	s->stats.rx_octets += m->msg_len;
 	/* RFC 768: from port 0 nobody expects an answer, and no answer could
 	 * be sent. */
-	if (from.port == 0)
+	if (from->port == 0)
 		return;
-	s->ops->input(s->user, &from, &to,
+	s->ops->input(s->user, from, to,
 	    span_make(h->msg_iov->iov_base, m->msg_len),
 	    (h->msg_flags & MSG_TRUNC) != 0, now);
 }
@@ -133,12 +143,11 @@ tell_received(struct net_sock *s, struct mmsghdr *m)
 {
 	struct udp *u = s->udp;
 	struct msghdr *h = &m->msg_hdr;
-	uint32_t dropped = 0;
+	struct addr space;
 	struct udp_seen seen = { .remote = s->peer,
-		.connected = is_connected(s),
+		.connected = is_connected(s), .local = *sent_to(s, h, &space),
 		.datagram = span_make(h->msg_iov->iov_base, m->msg_len) };
 
-	sock_read_control(&s->sock, h, &seen.local, &dropped);
 	if (seen.connected || addr_from_sockaddr(&seen.remote, h->msg_name))
 		u->seen(u->seen_user, &seen);
 }
@@ -230,7 +239,7 @@ receive(struct net_sock *s, uint64_t now)
 	struct rx *rx = &s->udp->rx;
 	int n, err;
 
-	prepare_slots(rx, s->batch, !is_connected(s));
+	prepare_slots(rx, s->batch, &s->sock);
 	for (int i = 0; i < RX_TRIES && s->ops != NULL; i++) {
 		n = recvmmsg(s->sock.fd, rx->msgs, s->batch, 0, NULL);
 		if (n > 0)
@@ -526,10 +535,13 @@ udp_fd(const struct net_sock *s)
 	return s->sock.fd;
 }
 
-const struct udp_stats *
+struct udp_stats
 udp_sock_stats(const struct net_sock *s)
 {
-	return &s->stats;
+	struct udp_stats st = s->stats;
+
+	st.rx_overflow = sock_lost(&s->sock);
+	return st;
 }
 
 struct udp *
@@ -547,6 +559,7 @@ udp_new(struct loop *l)
 		return NULL;
 	u->net.ops = &ops;
 	u->loop = l;
+	init_slots(&u->rx);
 	list_init(&u->dirty);
 	list_init(&u->failed);
 	list_init(&u->grave);

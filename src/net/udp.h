@@ -29,7 +29,7 @@ struct udp_stats {
 	uint64_t rx_datagrams, rx_octets;
 	uint64_t tx_datagrams, tx_octets;
 	uint64_t tx_dropped;	/* queue full, or refused by the kernel */
-	uint64_t rx_overflow;	/* dropped by the kernel (SO_RXQ_OVFL) */
+	uint64_t rx_overflow;	/* dropped by the kernel, its queue full */
 };
 
 /* A factory of sockets on L. NULL without memory. */
@@ -55,7 +55,7 @@ struct net_sock *udp_adopt(struct udp *u, int fd,
 /* The descriptor of S, which stays its own. */
 int udp_fd(const struct net_sock *s);
 
-const struct udp_stats *udp_sock_stats(const struct net_sock *s);
+struct udp_stats udp_sock_stats(const struct net_sock *s);
 
 /* A datagram that has come in, or has been queued to go out. */
 struct udp_seen {

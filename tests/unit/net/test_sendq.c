@@ -177,7 +177,7 @@ START_TEST(groups)
 	}
 	ck_assert_int_eq(take(&first), -1);
 	ck_assert_uint_eq(rig.took.messages, t[_i].messages);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_datagrams, n);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_datagrams, n);
 	close_pair();
 }
 END_TEST
@@ -215,8 +215,8 @@ START_TEST(long_trains)
 		udp_flush(rig.udp);
 		expect_many(MANY, t[i].len, MANY);
 		ck_assert_uint_eq(rig.took.longest, t[i].most);
-		ck_assert_uint_eq(udp_sock_stats(e.s)->tx_datagrams, MANY);
-		ck_assert_uint_eq(udp_sock_stats(e.s)->tx_octets,
+		ck_assert_uint_eq(udp_sock_stats(e.s).tx_datagrams, MANY);
+		ck_assert_uint_eq(udp_sock_stats(e.s).tx_octets,
 		    MANY * t[i].len);
 		close_pair();
 	}
@@ -242,7 +242,7 @@ START_TEST(longer_than_packets)
 	udp_flush(rig.udp);
 	expect_many(70, 1200, 70);
 	ck_assert_uint_gt(rig.took.trains, 0);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 0);
 	close_pair();
 }
 END_TEST
@@ -331,8 +331,8 @@ START_TEST(refused_trains_are_sent_one_by_one)
 	ck_assert_uint_eq(rig.took.trains - trains, t[_i].shorter);
 	fixture_turn(&rig.fx);
 	ck_assert_uint_eq(e.errors, 0);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 0);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_datagrams, 15);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_datagrams, 15);
 	close_pair();
 }
 END_TEST
@@ -370,7 +370,7 @@ START_TEST(one_of_a_refused_train)
 		ck_assert_int_eq(e.err, t[_i].first);
 		ck_assert_uint_eq(e.nquoted, 8);
 	}
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, e.errors);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, e.errors);
 	close_pair();
 }
 END_TEST
@@ -411,7 +411,7 @@ all_sent(void *arg)
 {
 	const unsigned *n = arg;
 
-	return udp_sock_stats(e.s)->tx_datagrams == *n;
+	return udp_sock_stats(e.s).tx_datagrams == *n;
 }
 
 /* The kernel's queue is full in front of a train: nothing is lost, sorted or

@@ -127,7 +127,7 @@ START_TEST(refused_datagram_is_skipped)
 		send_octet(&e, &to, NULL, i);
 	ck_assert(await(&server, t[_i].arrive));
 	ck_assert_uint_eq(server.seen[t[_i].arrive - 1], 3);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped,
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped,
 	    3 - t[_i].arrive);
 	ck_assert_uint_eq(e.errors, 0);
 	close_end(&server);
@@ -157,7 +157,7 @@ START_TEST(refused_twice_on_a_connected_socket)
 	ck_assert_uint_eq(e.nquoted, 100);
 	ck_assert_uint_eq(e.quoted[0], 1);
 	ck_assert_uint_eq(e.quoted[99], 100);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 1);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 1);
 	close_end(&server);
 	close_end(&e);
 }
@@ -174,7 +174,7 @@ START_TEST(refused_once_is_no_error)
 	send_octets(&e, 1, 4);
 	ck_assert(await(&server, 1));
 	ck_assert_uint_eq(e.errors, 0);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 0);
 	close_end(&server);
 	close_end(&e);
 }
@@ -219,7 +219,7 @@ START_TEST(every_refused_datagram_is_reported)
 	ck_assert_int_eq(e.err, ENETUNREACH);
 	for (unsigned i = 0; i < 2 * MANY; i++)
 		ck_assert_uint_eq(e.about[i], i);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 2 * MANY);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 2 * MANY);
 	ck_assert_uint_eq(buf_pool_used(rig.pool), 0);
 	fixture_turn(&rig.fx);
 	ck_assert_uint_eq(e.errors, 2 * MANY);
@@ -324,12 +324,12 @@ START_TEST(blocked_in_the_middle)
 	for (unsigned i = 0; i < MANY; i++)
 		send_octet(&e, &to, NULL, (uint8_t)i);
 	fixture_turn(&rig.fx);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_datagrams, 64);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_datagrams, 64);
 	send_octet(&e, &to, NULL, MANY);
 	ck_assert(await(&server, MANY + 1));
 	for (unsigned i = 0; i <= MANY; i++)
 		ck_assert_uint_eq(server.seen[i], i);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 0);
 	close_end(&server);
 	close_end(&e);
 }

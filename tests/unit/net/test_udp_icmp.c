@@ -51,7 +51,7 @@ START_TEST(error_quotes_its_datagram)
 	for (unsigned i = 0; i < 20; i++)
 		ck_assert_uint_eq(e.quoted[i], 3 + i);
 	comes_to_rest(&e);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_datagrams, 2);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_datagrams, 2);
 	close_end(&e);
 }
 END_TEST
@@ -93,8 +93,8 @@ START_TEST(pending_error_costs_no_datagram)
 	send_octets(&e, 2, 12);
 	udp_flush(rig.udp);
 	ck_assert_uint_eq(rig.fail.sends, 2);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_datagrams, 2);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_datagrams, 2);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 0);
 	/* Not from inside send() or udp_flush(). */
 	ck_assert_uint_eq(e.errors, 0);
 	ck_assert(await_errors(&e, 2));
@@ -364,7 +364,7 @@ check_icmp(int fd, const char *host, const struct icmp_row *row)
 	/* The socket still does what it should. */
 	send_octets(&e, 5, 12);
 	ck_assert(await(&e, 1));
-	ck_assert_uint_eq(udp_sock_stats(e.s)->tx_dropped, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).tx_dropped, 0);
 	close_end(&e);
 	close_end(&server);
 	(void)close(fd);
