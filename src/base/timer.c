@@ -181,19 +181,77 @@ timers_next(struct timers *ts)
 	return earliest(ts, &s) ? s.start : TIMER_NEVER;
 }
 
+static void
+fire_all(struct list *due, uint64_t now)
+{
+	struct timer *t;
+
+	while (!list_empty(due)) {
+		t = CONTAINER_OF(due->next, struct timer, link);
+		list_del(&t->link);
+		t->fire(t, now);
+	}
+}
+
 void
 timers_run(struct timers *ts, uint64_t now)
 {
 	struct list due;
-	struct timer *t;
 
 	if (now < ts->now)
 		now = ts->now;
 	list_init(&due);
 	collect(ts, now, &due);
-	while (!list_empty(&due)) {
-		t = CONTAINER_OF(due.next, struct timer, link);
-		list_del(&t->link);
-		t->fire(t, now);
+	fire_all(&due, now);
+}
+
+static void
+line_fire(struct timer *first, uint64_t now)
+{
+	struct timer_line *l = CONTAINER_OF(first, struct timer_line, first);
+	struct list due, *it;
+
+	list_init(&due);
+	while ((it = l->list.next) != &l->list &&
+	    CONTAINER_OF(it, struct timer, link)->when <= now) {
+		list_del(it);
+		list_add_tail(&due, it);
 	}
+	if (it != &l->list)
+		timer_start(l->timers, first,
+		    CONTAINER_OF(it, struct timer, link)->when);
+	fire_all(&due, now);
+}
+
+void
+timer_line_init(struct timer_line *l, struct timers *ts)
+{
+	l->timers = ts;
+	list_init(&l->list);
+	timer_init(&l->first, line_fire);
+}
+
+void
+timer_line_fini(struct timer_line *l)
+{
+	timer_stop(&l->first);
+}
+
+void
+timer_line_start(struct timer_line *l, struct timer *t, uint64_t when)
+{
+	struct list *last;
+
+	list_del(&t->link);
+	last = l->list.prev;
+	if (last != &l->list &&
+	    CONTAINER_OF(last, struct timer, link)->when > when) {
+		timer_start(l->timers, t, when);
+		return;
+	}
+	t->when = when;
+	list_add_tail(&l->list, &t->link);
+	/* One that runs is earlier, and looks further then. */
+	if (!timer_running(&l->first))
+		timer_start(l->timers, &l->first, when);
 }

@@ -37,6 +37,15 @@ struct timers {
 	uint64_t busy[TIMER_LEVELS];	/* bit per slot that may hold timers */
 };
 
+/* Timers that all run equally long, so that the one started first is due first:
+ * a list in front of the wheel, with one timer there. Starting one costs half
+ * as much, and that is all, as nearly all are stopped. */
+struct timer_line {
+	struct timers *timers;
+	struct list list;	/* by deadline */
+	struct timer first;	/* due not after the first of the list */
+};
+
 void timers_init(struct timers *ts, uint64_t now);
 
 /* Prepares T, stopped, to call FIRE. */
@@ -62,5 +71,15 @@ uint64_t timers_next(struct timers *ts);
  * after NOW fires in the next call. A NOW before the last one counts as the
  * last one. */
 void timers_run(struct timers *ts, uint64_t now);
+
+void timer_line_init(struct timer_line *l, struct timers *ts);
+
+/* None in it may be running any more. */
+void timer_line_fini(struct timer_line *l);
+
+/* As timer_start(), for deadlines that do not decrease from call to call: one
+ * that does goes into the wheel. In one run, timers of a line fire in the order
+ * of their deadlines, but not those of others between them. */
+void timer_line_start(struct timer_line *l, struct timer *t, uint64_t when);
 
 #endif

@@ -39,6 +39,7 @@ struct dgram {
 	struct received_table received;
 	struct timer acks;	/* the next empty ACK may be due */
 	struct timer expiry;	/* of the oldest received message */
+	struct timer_line fresh;	/* CONs sent once so far */
 	struct table sent;	/* struct sent by (peer, mid) */
 	struct table tokens;	/* struct exchange by token */
 	struct pool sent_pool, exchange_pool;

@@ -59,6 +59,7 @@ dgram_new(const struct dgram_ops *ops, void *user,
 	timings_init(&d->timings, params);
 	timer_init(&d->acks, dgram_ack_fire);
 	timer_init(&d->expiry, expiry_fire);
+	timer_line_init(&d->fresh, timers);
 	pool_init(&d->sent_pool, sizeof(struct sent), max);
 	pool_init(&d->exchange_pool, sizeof(struct exchange), max);
 	dgram_notes_init(d);
@@ -508,5 +509,6 @@ dgram_free(struct dgram *d)
 	peers_fini(&d->peers);
 	pool_fini(&d->sent_pool);
 	pool_fini(&d->exchange_pool);
+	timer_line_fini(&d->fresh);
 	free(d);
 }

@@ -126,6 +126,21 @@ dgram_age(struct buf *b, uint32_t elapsed, uint32_t *aged)
 		at[k] = (uint8_t)left;
 }
 
+/* Chance takes effect only now that S is not acknowledged within ACK_TIMEOUT,
+ * as nearly all are. Whether its time-out is yet to come. */
+static bool
+sent_is_early(struct dgram *d, struct sent *s, uint64_t now)
+{
+	if (s->timeout != 0)
+		return false;
+	s->timeout = sent_first_timeout(timing_at(&d->timings, s->timing),
+	    d->rnd);
+	if (now >= s->first + s->timeout)
+		return false;
+	timer_start(d->timers, &s->timer, s->first + s->timeout);
+	return true;
+}
+
 static void
 sent_fire(struct timer *t, uint64_t now)
 {
@@ -133,6 +148,8 @@ sent_fire(struct timer *t, uint64_t now)
 	struct dgram *d = s->dgram;
 	uint64_t next;
 
+	if (sent_is_early(d, s, now))
+		return;
 	switch (sent_due(s, timing_at(&d->timings, s->timing), now, &next)) {
 	case SENT_COPY:
 		d->stats.retransmissions++;
@@ -163,8 +180,7 @@ dgram_sent_start(struct dgram *d, struct sent *s, uint64_t now)
 	if (s->type != COAP_CON)
 		return;
 	s->timing = d->timings.now;
-	s->timeout = sent_first_timeout(d->params, d->rnd);
-	timer_start(d->timers, &s->timer, now + s->timeout);
+	timer_line_start(&d->fresh, &s->timer, now + d->params->ack_timeout);
 }
 
 void

@@ -33,7 +33,8 @@ struct sent {
 	struct peer *peer;	/* NULL: NEW, and never sent */
 	struct buf *buf;
 	uint64_t first;		/* when the first copy went out */
-	uint32_t timeout;	/* ms between the last copy and the next */
+	uint32_t timeout;	/* ms between the last copy and the next; 0: not
+				 * known yet, at least ACK_TIMEOUT */
 	uint32_t aged;		/* seconds taken off its Max-Age so far */
 	uint16_t mid;
 	uint8_t type, state, copies;

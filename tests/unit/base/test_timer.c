@@ -452,6 +452,111 @@ START_TEST(moves_others)
 }
 END_TEST
 
+/* In whatever order. */
+static void
+note_any(struct timer *t, uint64_t now)
+{
+	last_due = 0;
+	note(t, now);
+}
+
+/* Timers in a line and in the wheel beside it, started, moved and stopped at
+ * random: those in the line are as exact and as stoppable. What runs longer
+ * than usual makes those behind it go into the wheel. */
+START_TEST(line)
+{
+	static struct alarm a[MANY];
+	static bool in[MANY];
+	struct timer_line l;
+	struct timers ts;
+	struct rand rnd;
+	uint64_t now = 1000, left = 0;
+
+	rand_init_fixed(&rnd, 1);
+	timers_init(&ts, now);
+	timer_line_init(&l, &ts);
+	for (size_t i = 0; i < MANY; i++) {
+		a[i] = (struct alarm){ 0 };
+		in[i] = false;
+		timer_init(&a[i].timer, note_any);
+	}
+	for (size_t k = 0; k < 40000; k++) {
+		size_t i = rand_below(&rnd, MANY);
+		uint64_t delay = rand_below(&rnd, 100) > 0 ? 2000 : 2500;
+
+		a[i].fired_at = 0;
+		in[i] = rand_below(&rnd, 3) > 0;
+		if (!in[i])
+			timer_stop(&a[i].timer);
+		else if (rand_below(&rnd, 10) > 0)
+			timer_line_start(&l, &a[i].timer, now + delay);
+		else
+			timer_start(&ts, &a[i].timer, now + delay);
+		now += rand_below(&rnd, 30);
+		timers_run(&ts, now);
+		for (size_t j = k % 50; j < MANY; j += 50) {
+			if (a[j].fired_at != 0)
+				in[j] = false;
+			ck_assert_int_eq(in[j], timer_running(&a[j].timer));
+			ck_assert(!in[j] || a[j].timer.when > now);
+		}
+	}
+	ck_assert_uint_gt(fired, 1000);
+	for (size_t i = 0; i < MANY; i++)
+		left += timer_running(&a[i].timer);
+	fired = 0;
+	while (left > 0 && timers_next(&ts) != TIMER_NEVER)
+		timers_run(&ts, timers_next(&ts));
+	ck_assert_uint_eq(fired, left);
+	ck_assert(!timer_running(&l.first));
+	timer_line_fini(&l);
+}
+END_TEST
+
+/* The time is exact for each, whatever has become of the first. */
+START_TEST(line_is_exact)
+{
+	struct alarm a = { 0 }, b = { 0 }, c = { 0 };
+	struct timer_line l;
+	struct timers ts;
+
+	timers_init(&ts, 1000);
+	timer_line_init(&l, &ts);
+	timer_init(&a.timer, note);
+	timer_init(&b.timer, note);
+	timer_init(&c.timer, note);
+	timer_line_start(&l, &a.timer, 3000);
+	timer_line_start(&l, &b.timer, 3100);
+	timer_line_start(&l, &c.timer, 3200);
+	/* The last one again, and then one that is due before it. */
+	timer_line_start(&l, &c.timer, 3300);
+	timer_stop(&a.timer);
+	run(&ts, 3000);
+	ck_assert_uint_eq(fired, 0);
+	run(&ts, 3099);
+	ck_assert_uint_eq(fired, 0);
+	run(&ts, 3100);
+	ck_assert_uint_eq(b.fired_at, 3100);
+	timer_line_start(&l, &a.timer, 3250);
+	run(&ts, 3250);
+	ck_assert_uint_eq(a.fired_at, 3250);
+	run(&ts, 3299);
+	ck_assert_uint_eq(fired, 2);
+	run(&ts, 3300);
+	ck_assert_uint_eq(c.fired_at, 3300);
+	ck_assert_uint_eq(timers_next(&ts), TIMER_NEVER);
+	/* Past already. */
+	timer_line_start(&l, &a.timer, 10);
+	run(&ts, 3301);
+	ck_assert_uint_eq(a.fired_at, 3301);
+	/* Nobody is left when the first would be due. */
+	timer_line_start(&l, &a.timer, 4000);
+	timer_stop(&a.timer);
+	timer_line_fini(&l);
+	ck_assert_uint_eq(timers_next(&ts), TIMER_NEVER);
+}
+END_TEST
+
 Suite *
 timer_suite(void)
 {
@@ -473,6 +578,8 @@ timer_suite(void)
 	tcase_add_test(tc, frees_others);
 	tcase_add_test(tc, frees_itself);
 	tcase_add_test(tc, moves_others);
+	tcase_add_test(tc, line);
+	tcase_add_test(tc, line_is_exact);
 	suite_add_tcase(s, tc);
 	return s;
 }
