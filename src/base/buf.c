@@ -8,7 +8,6 @@
  */
 #include "base/buf.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/poison.h"
@@ -33,6 +32,9 @@ class_for(size_t need)
 {
 	unsigned class = 0;
 
+	/* Most are small. */
+	if (need <= BUF_SMALL)
+		return 0;
 	while (class < CLASSES - 1 && need > caps[class])
 		class++;
 	return class;
@@ -55,6 +57,15 @@ pop(struct buf_pool *p, unsigned class)
 	return b;
 }
 
+/* Gives back what is held beyond MAX bytes. */
+static void
+trim(struct buf_pool *p, size_t max)
+{
+	for (unsigned i = 0; i < CLASSES; i++)
+		while (p->held > max && p->free[i] != NULL)
+			free(pop(p, i));
+}
+
 static struct buf *
 make(struct buf_pool *p, unsigned class)
 {
@@ -62,10 +73,8 @@ make(struct buf_pool *p, unsigned class)
 	struct buf *b;
 
 	/* Our own list is empty: what is held is of other sizes. */
-	for (unsigned i = 0; i < CLASSES; i++)
-		while (p->held > p->max - p->used - size &&
-		    p->free[i] != NULL)
-			free(pop(p, i));
+	if (p->held > p->max - p->used - size)
+		trim(p, p->max - p->used - size);
 	b = malloc(size);
 	if (b == NULL)
 		return NULL;
@@ -131,17 +140,10 @@ buf_pool_low(const struct buf_pool *p)
 	return p->used + p->max / 8 > p->max;
 }
 
-struct buf *
-buf_ref(struct buf *b)
+void
+buf_put(struct buf *b)
 {
-	assert(b->refs > 0 && b->refs < INT32_MAX);
-	b->refs++;
-	return b;
-}
-
-static void
-put(struct buf_pool *p, struct buf *b)
-{
+	struct buf_pool *p = b->pool;
 	unsigned class = class_for(b->cap);
 	size_t size = footprint(class);
 
@@ -154,17 +156,6 @@ put(struct buf_pool *p, struct buf *b)
 	b->next = p->free[class];
 	p->free[class] = b;
 	poison(b->data, b->cap);
-}
-
-void
-buf_unref(struct buf *b)
-{
-	if (b == NULL)
-		return;
-	assert(b->refs > 0);
-	b->refs--;
-	if (b->refs == 0)
-		put(b->pool, b);
 }
 
 size_t

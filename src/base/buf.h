@@ -8,6 +8,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,8 +51,27 @@ struct buf *buf_get(struct buf_pool *p, size_t need);
  * for new work. */
 bool buf_pool_low(const struct buf_pool *p);
 
-struct buf *buf_ref(struct buf *b);
-void buf_unref(struct buf *b);		/* of NULL: nothing */
+static inline struct buf *
+buf_ref(struct buf *b)
+{
+	assert(b->refs > 0 && b->refs < INT32_MAX);
+	b->refs++;
+	return b;
+}
+
+/* Nobody refers to B any more: it is free. For buf_unref(). */
+void buf_put(struct buf *b);
+
+/* Of NULL: nothing. */
+static inline void
+buf_unref(struct buf *b)
+{
+	if (b == NULL)
+		return;
+	assert(b->refs > 0);
+	if (--b->refs == 0)
+		buf_put(b);
+}
 
 size_t buf_pool_used(const struct buf_pool *p);	/* bytes handed out now */
 size_t buf_pool_held(const struct buf_pool *p);	/* bytes kept for reuse */

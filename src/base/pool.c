@@ -8,18 +8,13 @@
  */
 #include "base/pool.h"
 
-#include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "base/poison.h"
 
 enum {
 	SLAB_BYTES = 16384,
 	LINE = 64,
 	ALIGN = _Alignof(max_align_t),
-	LINK = sizeof(void *),		/* stays readable on the free list */
+	LINK = sizeof(void *),		/* of the free list */
 };
 
 struct pool_slab {
@@ -27,14 +22,6 @@ struct pool_slab {
 };
 
 _Static_assert(sizeof(struct pool_slab) <= LINE, "header is one line");
-
-static inline void
-push(struct pool *p, void *obj)
-{
-	memcpy(obj, &p->free, sizeof(p->free));
-	p->free = obj;
-	poison((char *)obj + LINK, p->size - LINK);
-}
 
 static size_t
 slab_objects(const struct pool *p)
@@ -59,9 +46,10 @@ add_slab(struct pool *p)
 	s = mem;
 	s->next = p->slabs;
 	p->slabs = s;
+	p->used += n;
 	/* Backwards, so that they are handed out in rising order. */
 	while (n-- > 0)
-		push(p, (char *)mem + LINE + n * p->size);
+		pool_put(p, (char *)mem + LINE + n * p->size);
 	return true;
 }
 
@@ -89,28 +77,13 @@ pool_fini(struct pool *p)
 	p->free = NULL;
 }
 
-void *
-pool_get(struct pool *p)
+bool
+pool_fill(struct pool *p)
 {
-	void *obj;
-
-	if (p->used >= p->max || (p->free == NULL && !add_slab(p))) {
-		p->full++;
-		return NULL;
-	}
-	obj = p->free;
-	memcpy(&p->free, obj, sizeof(p->free));
-	unpoison(obj, p->size);
-	p->used++;
-	return obj;
-}
-
-void
-pool_put(struct pool *p, void *obj)
-{
-	assert(p->used > 0);
-	p->used--;
-	push(p, obj);
+	if (p->used < p->max && (p->free != NULL || add_slab(p)))
+		return true;
+	p->full++;
+	return false;
 }
 
 void

@@ -7,9 +7,13 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "base/poison.h"
 
 struct pool {
 	void *free;		/* list through the first word */
@@ -26,11 +30,35 @@ void pool_init(struct pool *p, size_t size, size_t max);
 /* Frees all memory; no object may be in use. */
 void pool_fini(struct pool *p);
 
+/* Makes room for one more, or counts that there is none. */
+bool pool_fill(struct pool *p);
+
 /* An object with undefined content, or NULL (counted) at the cap or without
  * memory. */
-void *pool_get(struct pool *p);
+static inline void *
+pool_get(struct pool *p)
+{
+	void *obj;
 
-void pool_put(struct pool *p, void *obj);
+	if ((p->free == NULL || p->used >= p->max) && !pool_fill(p))
+		return NULL;
+	obj = p->free;
+	memcpy(&p->free, obj, sizeof(p->free));
+	unpoison(obj, p->size);
+	p->used++;
+	return obj;
+}
+
+static inline void
+pool_put(struct pool *p, void *obj)
+{
+	assert(p->used > 0);
+	p->used--;
+	memcpy(obj, &p->free, sizeof(p->free));
+	p->free = obj;
+	/* The link stays readable. */
+	poison((char *)obj + sizeof(p->free), p->size - sizeof(p->free));
+}
 
 /* At most MAX in use from now on: while there are more, none is to be had.
  * Memory is kept for reuse. */

@@ -10,33 +10,27 @@
  */
 #include "base/table.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 enum {
 	MIN_BUCKETS = 8,
 	MOVE_STEP = 4,	/* old buckets per insertion or removal; 1 is enough
 			 * to be done before the next doubling */
+	AHEAD = 8,
 };
 
-static inline struct table_node **
-chain(const struct table *t, uint64_t h)
-{
-	size_t i = (size_t)h & t->old_mask;
-
-	if (t->old != NULL && i >= t->moved)
-		return &t->old[i];
-	return &t->buckets[(size_t)h & t->mask];
-}
-
-/* Splits old bucket "moved" in two. */
+/* Splits old bucket "moved" in two. What it holds is in no cache by now: the
+ * first of a bucket that comes later is asked for already. */
 static void
 split(struct table *t)
 {
+	size_t ahead = t->moved + AHEAD;
 	size_t half = t->old_mask + 1;
 	struct table_node **low = &t->buckets[t->moved];
 	struct table_node **high = &t->buckets[t->moved + half];
 
+	if (ahead <= t->old_mask && t->old[ahead] != NULL)
+		__builtin_prefetch(t->old[ahead]);
 	for (struct table_node *n = t->old[t->moved]; n != NULL; n = n->next) {
 		if (((size_t)n->hash & half) == 0) {
 			*low = n;
@@ -112,52 +106,10 @@ table_fini(struct table *t)
 	*t = (struct table){ 0 };
 }
 
-struct table_node *
-table_find(const struct table *t, uint64_t h)
-{
-	struct table_node *n = *chain(t, h);
-
-	while (n != NULL && n->hash != h)
-		n = n->next;
-	return n;
-}
-
-struct table_node *
-table_find_next(const struct table_node *n)
-{
-	struct table_node *next = n->next;
-
-	while (next != NULL && next->hash != n->hash)
-		next = next->next;
-	return next;
-}
-
 void
-table_insert(struct table *t, struct table_node *n, uint64_t h)
+table_step(struct table *t)
 {
-	struct table_node **p;
-
-	t->count++;
 	grow(t);
-	move(t, MOVE_STEP);
-	p = chain(t, h);
-	n->hash = h;
-	n->next = *p;
-	*p = n;
-}
-
-void
-table_remove(struct table *t, struct table_node *n)
-{
-	struct table_node **p = chain(t, n->hash);
-
-	while (*p != n) {
-		assert(*p != NULL);
-		p = &(*p)->next;
-	}
-	*p = n->next;
-	n->next = NULL;
-	t->count--;
 	move(t, MOVE_STEP);
 }
 

@@ -79,15 +79,19 @@ dgram_unlink(struct dgram *d, struct sent *s)
 void
 dgram_sent_free(struct dgram *d, struct sent *s)
 {
+	struct peer *p = s->peer;
+
 	buf_unref(s->buf);
-	if (!s->request)
-		s->peer->separate--;
-	if (s->peer != NULL)
-		peer_unref(s->peer);
-	if (s->request)
+	if (s->request) {
+		if (p != NULL)
+			peer_unref(p);
 		pool_put(&d->exchange_pool, exchange_of(s));
-	else
-		pool_put(&d->sent_pool, s);
+		return;
+	}
+	assert(p != NULL);
+	p->separate--;
+	peer_unref(p);
+	pool_put(&d->sent_pool, s);
 }
 
 void

@@ -1,6 +1,7 @@
 #include "base/table.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/list.h"
 #include "base/rand.h"
@@ -164,6 +165,57 @@ START_TEST(bounded_work)
 	ck_assert_uint_ge(growths, 10);
 	ck_assert_uint_le(t.mask + 1, 2 * MANY);
 	table_fini(&t);
+}
+END_TEST
+
+static uint64_t
+cpu_ns(void)
+{
+	struct timespec ts;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* The CPU time of the longest of the insertions that take a table from less
+ * than a million elements to more than two. */
+static uint64_t
+longest_insertion(void)
+{
+	enum { LOTS = 2200000, MEASURED = 900000 };
+	struct table_node *nodes = calloc(LOTS, sizeof(*nodes));
+	uint64_t before = 0, now, worst = 0;
+	struct rand r;
+	struct table t;
+
+	rand_init_fixed(&r, 5);
+	ck_assert_ptr_nonnull(nodes);
+	ck_assert(table_init(&t, 0));
+	for (size_t i = 0; i < LOTS; i++) {
+		table_insert(&t, &nodes[i], rand_u64(&r));
+		if (i < MEASURED)
+			continue;
+		now = cpu_ns();
+		if (i > MEASURED && now - before > worst)
+			worst = now - before;
+		before = now;
+	}
+	ck_assert_uint_gt(t.mask, 2000000);
+	table_fini(&t);
+	free(nodes);
+	return worst;
+}
+
+/* Nor is there one insertion that takes long, however large the table, with
+ * what the system needs to give a growth its memory and to take it back. */
+START_TEST(no_stall)
+{
+	uint64_t worst = longest_insertion();
+
+	/* Once may be the machine's fault. */
+	for (unsigned i = 0; i < 2 && worst > 5000000; i++)
+		worst = longest_insertion();
+	ck_assert_uint_le(worst, 5000000);
 }
 END_TEST
 
@@ -372,6 +424,7 @@ table_suite(void)
 	tcase_add_test(tc, found_while_growing);
 	tcase_add_test(tc, model);
 	tcase_add_test(tc, bounded_work);
+	tcase_add_test(tc, no_stall);
 	tcase_add_test(tc, remove_while_walking);
 	tcase_add_test(tc, each);
 	tcase_add_test(tc, each_may_free);
