@@ -166,7 +166,11 @@ netlist_allows(const struct netlist *allow, const struct netlist *deny,
 	struct addr ip4;
 	int front, bad;
 
-	if (good < 0 || netlist_match(deny, a) > good)
+	if (good < 0)
+		return false;
+	if (deny->n == 0 && a->family == 4)
+		return true;
+	if (netlist_match(deny, a) > good)
 		return false;
 	front = (int)addr_embedded_ip4(a, &ip4);
 	if (front == 0)

@@ -47,8 +47,6 @@ split(struct table *t)
 static void
 move(struct table *t, size_t steps)
 {
-	if (t->old == NULL)
-		return;
 	while (steps > 0 && t->moved <= t->old_mask) {
 		split(t);
 		steps--;
@@ -119,7 +117,8 @@ table_each(struct table *t, void (*fn)(struct table_node *, void *), void *arg)
 	struct table_node *n, *next;
 
 	/* FN may remove, and a removal must not move what is ahead of us. */
-	move(t, SIZE_MAX);
+	if (t->old != NULL)
+		move(t, SIZE_MAX);
 	for (size_t i = 0; i <= t->mask; i++) {
 		for (n = t->buckets[i]; n != NULL; n = next) {
 			next = n->next;

@@ -12,46 +12,6 @@ static const char *const method_name[] = {
 	NULL, "GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "iPATCH",
 };
 
-enum coap_kind
-coap_code_kind(uint8_t code)
-{
-	unsigned class = coap_code_class(code);
-
-	if (code == COAP_EMPTY)
-		return COAP_KIND_EMPTY;
-	if (class == 0)
-		return COAP_KIND_REQUEST;
-	if (class >= 2 && class <= 5)
-		return COAP_KIND_RESPONSE;
-	return COAP_KIND_RESERVED;
-}
-
-bool
-coap_method_known(uint8_t code)
-{
-	return code >= COAP_GET && code <= COAP_IPATCH;
-}
-
-bool
-coap_method_idempotent(uint8_t code)
-{
-	return coap_method_known(code) && code != COAP_POST &&
-	    code != COAP_PATCH;
-}
-
-bool
-coap_method_safe(uint8_t code)
-{
-	return code == COAP_GET || code == COAP_FETCH;
-}
-
-bool
-coap_code_has_payload(uint8_t code)
-{
-	return code != COAP_EMPTY && code != COAP_GET && code != COAP_DELETE &&
-	    code != COAP_203 && code != COAP_231;
-}
-
 const char *
 coap_code_str(uint8_t code, char out[8])
 {

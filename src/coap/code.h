@@ -62,21 +62,49 @@ coap_code_class(uint8_t code)
 	return code >> 5;
 }
 
-enum coap_kind coap_code_kind(uint8_t code);
+static inline enum coap_kind
+coap_code_kind(uint8_t code)
+{
+	unsigned class = coap_code_class(code);
+
+	if (class == 0)
+		return code == COAP_EMPTY ? COAP_KIND_EMPTY :
+		    COAP_KIND_REQUEST;
+	return class >= 2 && class <= 5 ? COAP_KIND_RESPONSE :
+	    COAP_KIND_RESERVED;
+}
 
 /* GET ... iPATCH: methods with a meaning (RFC 7252 5.8, RFC 8132). */
-bool coap_method_known(uint8_t code);
+static inline bool
+coap_method_known(uint8_t code)
+{
+	return code >= COAP_GET && code <= COAP_IPATCH;
+}
 
 /* RFC 7252 5.1: repeating it does what doing it once does. Unknown methods
  * are not idempotent. */
-bool coap_method_idempotent(uint8_t code);
+static inline bool
+coap_method_idempotent(uint8_t code)
+{
+	return coap_method_known(code) && code != COAP_POST &&
+	    code != COAP_PATCH;
+}
 
 /* GET and FETCH. */
-bool coap_method_safe(uint8_t code);
+static inline bool
+coap_method_safe(uint8_t code)
+{
+	return code == COAP_GET || code == COAP_FETCH;
+}
 
 /* Whether a payload means anything with this method or response code
  * (RFC 7252 5.5): not with GET, DELETE, 2.03, 2.31. */
-bool coap_code_has_payload(uint8_t code);
+static inline bool
+coap_code_has_payload(uint8_t code)
+{
+	return code != COAP_EMPTY && code != COAP_GET && code != COAP_DELETE &&
+	    code != COAP_203 && code != COAP_231;
+}
 
 /* "GET", "2.05", "0.31" into OUT. */
 const char *coap_code_str(uint8_t code, char out[8]);

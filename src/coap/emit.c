@@ -43,19 +43,27 @@ put_ext(struct writer *w, size_t v)
 void
 coap_put_opt(struct coap_optw *o, uint16_t number, struct span value)
 {
+	struct writer *w = o->w;
 	unsigned delta;
 
 	assert(number >= o->last);
 	delta = (unsigned)number - o->last;
-	if (value.n > EXT_MAX) {
-		o->w->full = true;
+	o->last = number;
+	if (delta < EXT8 && value.n < EXT8 && !w->full &&
+	    value.n < (size_t)(w->end - w->cur)) {
+		*w->cur++ = (uint8_t)(delta << 4 | value.n);
+		for (size_t i = 0; i < value.n; i++)
+			*w->cur++ = value.p[i];
 		return;
 	}
-	writer_u8(o->w, (uint8_t)(nibble(delta) << 4 | nibble(value.n)));
-	put_ext(o->w, delta);
-	put_ext(o->w, value.n);
-	writer_span_put(o->w, value);
-	o->last = number;
+	if (value.n > EXT_MAX) {
+		w->full = true;
+		return;
+	}
+	writer_u8(w, (uint8_t)(nibble(delta) << 4 | nibble(value.n)));
+	put_ext(w, delta);
+	put_ext(w, value.n);
+	writer_span_put(w, value);
 }
 
 void
@@ -70,26 +78,40 @@ coap_put_uint(struct coap_optw *o, uint16_t number, uint32_t v)
 	coap_put_opt(o, number, span_make(b + skip, sizeof(b) - skip));
 }
 
+/* Copies S to TO, where there is room; returns what is behind it. */
+static inline uint8_t *
+append(uint8_t *to, struct span s)
+{
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	return to + s.n;
+}
+
 size_t
 coap_emit(uint8_t *out, size_t cap, const struct coap_head *h,
     struct span opts, struct span payload)
 {
-	struct writer w = writer_make(out, cap);
+	size_t token = h->token.n;
+	uint8_t *to = out;
 
-	if (h->token.n > EXT_MAX)
+	if (token > EXT_MAX || opts.n > cap || payload.n > cap ||
+	    coap_emit_size(token, opts.n, payload.n) > cap)
 		return 0;
-	writer_u8(&w, (uint8_t)(VERSION | (h->type & 3) << 4 |
-	    nibble(h->token.n)));
-	writer_u8(&w, h->code);
-	writer_u16(&w, h->mid);
-	put_ext(&w, h->token.n);
-	writer_span_put(&w, h->token);
-	writer_span_put(&w, opts);
+	*to++ = (uint8_t)(VERSION | (h->type & 3) << 4 | nibble(token));
+	*to++ = h->code;
+	*to++ = (uint8_t)(h->mid >> 8);
+	*to++ = (uint8_t)h->mid;
+	if (token >= EXT16)
+		*to++ = (uint8_t)((token - EXT16) >> 8);
+	if (token >= EXT8)
+		*to++ = (uint8_t)(token - (token >= EXT16 ? EXT16 : EXT8));
+	to = append(to, h->token);
+	to = append(to, opts);
 	if (payload.n > 0) {
-		writer_u8(&w, 0xff);
-		writer_span_put(&w, payload);
+		*to++ = 0xff;
+		to = append(to, payload);
 	}
-	return w.full ? 0 : writer_len(&w);
+	return (size_t)(to - out);
 }
 
 void

@@ -62,18 +62,20 @@ static void
 put_authority(struct writer *w, const struct coap_authority *at)
 {
 	const struct coap_host *host = at->host;
+	uint8_t b[8] = { (uint8_t)at->scheme, (uint8_t)(at->port >> 8),
+		(uint8_t)at->port, HOST_IP4 };
 
-	writer_u8(w, (uint8_t)at->scheme);
-	writer_u16(w, at->port);
 	if (!host->literal) {
-		writer_u8(w, HOST_NAME);
-		writer_u8(w, (uint8_t)host->text.n);
+		b[3] = HOST_NAME;
+		b[4] = (uint8_t)host->text.n;
+		writer_put(w, b, 5);
 		writer_span_put(w, host->text);
 	} else if (host->addr.family == 4) {
-		writer_u8(w, HOST_IP4);
-		writer_put(w, host->addr.ip, 4);
+		memcpy(b + 4, host->addr.ip, 4);
+		writer_put(w, b, 8);
 	} else {
-		writer_u8(w, HOST_IP6);
+		b[3] = HOST_IP6;
+		writer_put(w, b, 4);
 		writer_put(w, host->addr.ip, 16);
 		writer_u32(w, host->addr.scope);
 	}
@@ -193,6 +195,7 @@ coap_key_make(struct coap_key *key, struct writer *w,
 	struct span payload = { NULL, 0 };
 	bool asked = m->code == COAP_FETCH;
 	struct siphash_key under;
+	uint32_t n;
 	bool rest;
 
 	put_authority(w, at);
@@ -203,13 +206,13 @@ coap_key_make(struct coap_key *key, struct writer *w,
 
 	if (asked && body == COAP_KEY_BODY)
 		payload = m->payload;
-	writer_u8(w, m->code);
-	writer_u32(w, asked && body == COAP_KEY_NO_BODY ?
-	    UINT32_MAX : (uint32_t)payload.n);
+	n = asked && body == COAP_KEY_NO_BODY ? UINT32_MAX :
+	    (uint32_t)payload.n;
+	writer_put(w, (uint8_t[]){ m->code, (uint8_t)(n >> 24),
+		(uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n, END },
+	    rest ? 5 : 6);
 	if (rest)
 		put_options(w, m, PART_REST);
-	else
-		writer_u8(w, END);
 	writer_span_put(w, payload);
 	key->octets = span_make(start, (size_t)(w->cur - start));
 	/* Who cannot tell the hash of the URI cannot tell any other number

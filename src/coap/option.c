@@ -14,7 +14,7 @@
  *
  * The reserved Location-* numbers have no format (RFC 7252 5.10.7), nor have
  * SCP82-Params and X-Admin-Protocol a public one: any length will do. */
-static const struct coap_opt_def rows[] = {
+const struct coap_opt_def coap_opt_rows[] = {
 	{ 1, "If-Match", COAP_F_OPAQUE, 0, 8,
 	    COAP_IN_REQ, COAP_IN_REQ, COAP_DUTY_FORWARD },
 	{ 3, "Uri-Host", COAP_F_STRING, 1, 255,
@@ -94,13 +94,12 @@ static const struct coap_opt_def rows[] = {
 };
 
 enum {
-	ROWS = sizeof(rows) / sizeof(rows[0]),
-	LOW = 293,		/* numbers below have one table ... */
-	HIGH = 2049,		/* ... and 2049 to 2056 the other */
+	ROWS = sizeof(coap_opt_rows) / sizeof(coap_opt_rows[0]),
+	HIGH = 2049,		/* numbers with the other table */
 };
 
 /* Row plus one; 0 is none. */
-static const uint8_t low[LOW] = {
+const uint8_t coap_opt_low[COAP_OPT_LOW] = {
 	[1] = 1, [3] = 2, [4] = 3, [5] = 4, [6] = 5, [7] = 6, [8] = 7,
 	[9] = 8, [11] = 9, [12] = 10, [13] = 11, [14] = 12, [15] = 13,
 	[16] = 14, [17] = 15, [19] = 16, [20] = 17, [21] = 18, [23] = 19,
@@ -114,19 +113,17 @@ static const uint8_t high[] = {
 };
 
 const struct coap_opt_def *
-coap_opt(uint16_t number)
+coap_opt_beyond(uint16_t number)
 {
 	unsigned row = 0;
 
-	if (number < LOW)
-		row = low[number];
-	else if (number >= HIGH && number - HIGH < (int)sizeof(high))
+	if (number >= HIGH && number - HIGH < (int)sizeof(high))
 		row = high[number - HIGH];
-	return row == 0 ? NULL : &rows[row - 1];
+	return row == 0 ? NULL : &coap_opt_rows[row - 1];
 }
 
 const struct coap_opt_def *
 coap_opt_row(size_t i)
 {
-	return i < ROWS ? &rows[i] : NULL;
+	return i < ROWS ? &coap_opt_rows[i] : NULL;
 }

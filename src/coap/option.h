@@ -77,8 +77,21 @@ struct coap_opt_def {
 	enum coap_duty duty;
 };
 
+/* For coap_opt(): of each number below, its row plus one, or 0. */
+enum { COAP_OPT_LOW = 293 };
+extern const uint8_t coap_opt_low[COAP_OPT_LOW];
+extern const struct coap_opt_def coap_opt_rows[];
+const struct coap_opt_def *coap_opt_beyond(uint16_t number);
+
 /* The row of NUMBER, or NULL when it is not registered. */
-const struct coap_opt_def *coap_opt(uint16_t number);
+static inline const struct coap_opt_def *
+coap_opt(uint16_t number)
+{
+	if (number >= COAP_OPT_LOW)
+		return coap_opt_beyond(number);
+	return coap_opt_low[number] == 0 ? NULL :
+	    &coap_opt_rows[coap_opt_low[number] - 1];
+}
 
 /* Row I of the registry in ascending order, or NULL past the end. */
 const struct coap_opt_def *coap_opt_row(size_t i);

@@ -36,7 +36,7 @@ check_block(const struct coap_msg *m, uint16_t number, bool descriptive)
 }
 
 const char *
-classify_blocks(const struct coap_msg *m)
+classify_present_blocks(const struct coap_msg *m)
 {
 	bool request = coap_code_kind(m->code) == COAP_KIND_REQUEST;
 	const char *why = check_block(m, COAP_OPT_BLOCK1, request);

@@ -28,6 +28,13 @@ void classify_request(struct classified *c, const struct inbound *in,
     uint8_t host_buf[COAP_HOST_MAX], struct writer *w);
 
 /* Whether the Block options of M make sense (BLK-02, BLK-06); else why not. */
-const char *classify_blocks(const struct coap_msg *m);
+const char *classify_present_blocks(const struct coap_msg *m);
+
+static inline const char *
+classify_blocks(const struct coap_msg *m)
+{
+	return !coap_has(m, COAP_OPT_BLOCK1) && !coap_has(m, COAP_OPT_BLOCK2) ?
+	    NULL : classify_present_blocks(m);
+}
 
 #endif

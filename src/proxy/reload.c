@@ -51,10 +51,12 @@ names_of(const struct proxy_conf *c)
 struct tally_origin *
 route_origin(struct proxy *p, const struct route *route)
 {
-	const struct tally_names names = names_of(route->conf);
+	struct tally_names names;
 
-	return route->conf == p->conf ? tally_origin(&p->tallies, route->rule) :
-	    tally_origin_past(&p->tallies, &names, route->rule);
+	if (route->conf == p->conf)
+		return tally_origin(&p->tallies, route->rule);
+	names = names_of(route->conf);
+	return tally_origin_past(&p->tallies, &names, route->rule);
 }
 
 /* Forgets the counters of what is not in force any more, but for those that

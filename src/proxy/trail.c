@@ -225,16 +225,14 @@ fill_client(const struct request *r, struct logline *l)
 	    k->listener].name;
 }
 
-void
-trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
+static void
+end(struct proxy *p, const struct request *r, const struct reply *reply,
+    bool errors)
 {
 	const struct trail_conf *conf = &r->route.conf->trail;
-	bool errors = conf->which == TRAIL_ERRORS;
 	struct coap_msg m = r->msg;
 	struct logline l = { .listener = "" };
 
-	if (errors && !is_error(r, reply))
-		return;
 	if (reply != NULL) {
 		l.code = reply->code;
 		l.size = reply->payload.n;
@@ -260,4 +258,13 @@ trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
 	    observe_of(r, &m, l.code);
 	p->stats.logged++;
 	conf->write(conf->user, &l);
+}
+
+void
+trail_end(struct proxy *p, const struct request *r, const struct reply *reply)
+{
+	bool errors = r->route.conf->trail.which == TRAIL_ERRORS;
+
+	if (!errors || is_error(r, reply))
+		end(p, r, reply, errors);
 }
