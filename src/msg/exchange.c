@@ -101,7 +101,7 @@ dgram_sent_failed(struct dgram *d, struct sent *s, enum dgram_fail why,
 	struct peer *p = s->request ? NULL : s->peer;
 
 	dgram_unlink(d, s);
-	if (s->request)
+	if (p == NULL)
 		d->ops->failed(d->user, exchange_of(s), why, now);
 	else if (p->notes != NULL)
 		dgram_notes_answer_lost(d, s, why, now);
