@@ -23,6 +23,7 @@ STEPS = 60, 180         # of the two runs; fewer do not fill the tables
 RECORDS = 256           # of duplicates: the tables are full soon
 TRIES = 3               # for a run during which the machine stood still
 PATIENCE = 120
+MICRO = 8192            # calls of each pure function
 
 # Arguments of lockstep; in the configuration: forward role, or how many routes.
 SCENARIOS = {
@@ -71,8 +72,10 @@ def callgrind(out, *more):
 
 
 def read_callgrind(path):
-    """Its totals by event, and how often each function was called."""
-    totals, calls, names, events, callee = {}, {}, {}, [], ""
+    """Its totals by event, how often each function was called, and how many
+    instructions each took, with those that it called."""
+    totals, calls, inclusive, names, events = {}, {}, {}, {}, []
+    callee = ""
     with open(path) as f:
         for line in f:
             found = re.match(r"c?fn=\((\d+)\)(?: (.*))?", line)
@@ -83,13 +86,15 @@ def read_callgrind(path):
             elif line.startswith("calls="):
                 calls[callee] = (calls.get(callee, 0)
                                  + int(line[6:].split()[0]))
+                inclusive[callee] = (inclusive.get(callee, 0)
+                                     + int(next(f).split()[1]))
             elif line.startswith("events:"):
                 events = line.split()[1:]
             elif line.startswith("totals:"):
                 totals = dict(zip(events, map(int, line.split()[1:])))
     if not totals:
         raise Failure(f"no totals in {path}")
-    return totals, calls
+    return totals, calls, inclusive
 
 
 def sum_of(calls, names):
@@ -124,7 +129,7 @@ def one_run(coaproxy, lockstep, scenario, steps):
             raise Failure(f"answered {told}, not {steps * CLIENTS}")
         if told["disturbed"]:
             return None
-        totals, calls = read_callgrind(out)
+        totals, calls, _ = read_callgrind(out)
     return {"requests": told["answered"], "instructions": totals["Ir"],
             "syscalls": totals["sysCount"] - sum_of(calls, CLOCKS),
             "allocations": sum_of(calls, ALLOCATING)}
@@ -149,6 +154,17 @@ def count_all(coaproxy, lockstep, names=None):
         futures = {name: pool.submit(count, coaproxy, lockstep, name)
                    for name in names or SCENARIOS}
         return {name: future.result() for name, future in futures.items()}
+
+
+def count_micro(micro):
+    """{function: instructions} of the pure functions in bench/micro."""
+    with tempfile.TemporaryDirectory(prefix="coaproxy-count-") as d:
+        out = os.path.join(d, "callgrind.out")
+        subprocess.run([*callgrind(out), micro, "-n", str(MICRO)], check=True,
+                       timeout=PATIENCE)
+        _, calls, inclusive = read_callgrind(out)
+    return {name.removeprefix("work_"): inclusive[name] / calls[name]
+            for name in sorted(calls) if name.startswith("work_")}
 
 
 # ---- the baseline ----
@@ -213,11 +229,12 @@ def rounded(counts):
             "allocations": round(counts["allocations"], 2) + 0}
 
 
-def write(path, builddir, coaproxy, counts):
+def write(path, builddir, coaproxy, counts, micro):
     baseline = {"made_with": made_with(builddir, coaproxy),
                 "clients": CLIENTS,
                 "per_request": {name: rounded(one)
-                                for name, one in counts.items()}}
+                                for name, one in counts.items()},
+                "functions": {name: round(n) for name, n in micro.items()}}
     with open(path + ".new", "w") as f:
         json.dump(baseline, f, indent="\t")
         f.write("\n")

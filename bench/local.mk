@@ -3,11 +3,15 @@
 # uses origin and rate, tests/system/test_observers.py observers,
 # tests/system/test_instructions.py lockstep.
 
-bench_programs = bench/load bench/observers bench/origin bench/relay
+bench_programs = bench/load bench/micro bench/observers bench/origin \
+	bench/relay
 EXTRA_PROGRAMS += bench/load bench/relay
-check_PROGRAMS += bench/lockstep bench/observers bench/origin bench/rate
+check_PROGRAMS += bench/lockstep bench/micro bench/observers bench/origin \
+	bench/rate
 bench_load_SOURCES = bench/bench.h bench/latency.h bench/load.c
 bench_lockstep_SOURCES = bench/bench.h bench/lockstep.c
+bench_micro_SOURCES = bench/bench.h bench/micro.c
+bench_micro_LDADD = $(link_conf)
 bench_observers_SOURCES = bench/bench.h bench/latency.h bench/observers.c \
 	bench/crowd.c bench/crowd.h \
 	bench/lines.c bench/lines.h \
@@ -21,7 +25,7 @@ bench_relay_SOURCES = bench/bench.h bench/relay.c
 
 bench_run = $(PYTHON) -B $(srcdir)/bench/run --coaproxy src/coaproxy \
 	--load bench/load --origin bench/origin --relay bench/relay \
-	--observers-program bench/observers
+	--observers-program bench/observers --micro bench/micro
 
 bench: src/coaproxy $(bench_programs)
 	$(bench_run) $(BENCHFLAGS)
@@ -39,7 +43,7 @@ performance: src/coaproxy $(bench_programs)
 
 # What a request costs in instructions, system calls and allocations, as
 # tests/system/test_instructions.py counts it: this becomes the baseline.
-baseline: src/coaproxy bench/lockstep
+baseline: src/coaproxy bench/lockstep bench/micro
 	$(PYTHON) -B $(srcdir)/bench/count --builddir . --write
 
 .PHONY: bench baseline performance

@@ -40,6 +40,7 @@ SCENARIOS = {
     "fanout": dict(fanout=True, bar=0.75),
     "many": dict(many=True),
     "memory": dict(memory=True),
+    "micro": dict(micro=True),
     "unlogged64": dict(log="off", bar=1.05, over="con64"),
     "logged64": dict(log="all", bar=1.5, over="con64"),
 }
@@ -408,3 +409,20 @@ def run_counts(bench, case):
     case["allocations"] = allocations
     case["syscalls"] = calls
     case["instructions"] = instructions
+
+
+def run_micro(bench):
+    """The pure functions, in nanoseconds; instructions see counting.py."""
+    with tempfile.TemporaryFile("w+", dir=bench.dir) as out:
+        child = bench.kids.start([bench.args.micro], bench.core, out)
+        bench.kids.wait(child, 120)
+        out.seek(0)
+        text = out.read()
+    if child.returncode != 0:
+        raise Failure(f"micro: {text}")
+    ns = {name: float(value) for name, value in
+          (line.split() for line in text.splitlines())}
+    print("\nmicro            ns a call")
+    for name, value in ns.items():
+        print(f"{name:15} {value:10.1f}")
+    return dict(scenario="micro", clients=0, ns=ns)

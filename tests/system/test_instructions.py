@@ -61,6 +61,15 @@ def _():
           'one allocation in a hundred requests')
 
 
+@test('the baseline has the functions that bench/micro calls')
+def _():
+    found = counting.count_micro(os.path.join(BUILD, 'bench/micro'))
+    for name, n in found.items():
+        print(f'# {name}: {n:.0f} instructions, '
+              f'the baseline has {BASELINE["functions"].get(name)}')
+    equal(list(found), list(BASELINE['functions']), 'functions')
+
+
 for scenario in counting.SCENARIOS:
     compare(scenario)
 
