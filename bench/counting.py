@@ -7,7 +7,6 @@ two runs, one longer than the other: what starting, growing to full size and
 stopping costs cancels out.
 """
 
-import concurrent.futures
 import json
 import os
 import platform
@@ -19,7 +18,7 @@ import tempfile
 from children import Children, Failure, Server, Talker
 
 CLIENTS = 16            # requests that come at once
-STEPS = 60, 180         # of the two runs; fewer do not fill the tables
+STEPS = 40, 120         # of the two runs; fewer do not fill the tables
 RECORDS = 256           # of duplicates: the tables are full soon
 TRIES = 3               # for a run during which the machine stood still
 PATIENCE = 120
@@ -106,54 +105,76 @@ def figures(line):
             for key, value in re.findall(r"(\w+)=(\d+)", line)}
 
 
-def one_run(coaproxy, lockstep, scenario, steps):
-    """The counts of a run, and how many requests it answered; None instead if
-    the machine stood still meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="coaproxy-count-") as d, \
-            Children() as kids:
-        driver = Talker(kids, [lockstep, "-c", str(CLIENTS),
-                               *scenario.get("args", ())], None)
-        port = int(driver.line().removeprefix("ready: "))
-        out = os.path.join(d, "callgrind.out")
-        proxy = Server(Place(kids, d), [
-            *callgrind(out), coaproxy, "-c", config(scenario, d, port)],
+class Run:
+    """The daemon under callgrind, with so many steps before it."""
+
+    def __init__(self, kids, coaproxy, lockstep, name, steps):
+        scenario = SCENARIOS[name]
+        self.name, self.steps = name, steps
+        self.directory = tempfile.TemporaryDirectory(prefix="coaproxy-count-")
+        d = self.directory.name
+        self.out = os.path.join(d, "callgrind.out")
+        self.driver = Talker(kids, [lockstep, "-c", str(CLIENTS),
+                                    *scenario.get("args", ())], None)
+        port = int(self.driver.line().removeprefix("ready: "))
+        self.proxy = Server(Place(kids, d), [
+            *callgrind(self.out), coaproxy, "-c", config(scenario, d, port)],
             None, PATIENCE)
-        driver.say(f"aim 127.0.0.1:{proxy.port} {proxy.child.pid}")
-        driver.say(f"run {steps}")
-        told = figures(driver.line(PATIENCE))
-        driver.end()
-        if status := proxy.stop():
+        self.driver.say(f"aim 127.0.0.1:{self.proxy.port} "
+                        f"{self.proxy.child.pid}")
+        self.driver.say(f"run {steps}")
+
+    def counts(self):
+        """The counts, and how many requests were answered; None instead if
+        the machine stood still meanwhile. It is over then."""
+        told = figures(self.driver.line(PATIENCE))
+        self.driver.end()
+        if status := self.proxy.stop():
             raise Failure(f"coaproxy under callgrind ended with {status}:\n"
-                          + proxy.text())
-        if told["answered"] != steps * CLIENTS:
-            raise Failure(f"answered {told}, not {steps * CLIENTS}")
+                          + self.proxy.text())
+        if told["answered"] != self.steps * CLIENTS:
+            raise Failure(f"answered {told}, not {self.steps * CLIENTS}")
+        totals, calls, _ = read_callgrind(self.out)
+        self.directory.cleanup()
         if told["disturbed"]:
             return None
-        totals, calls, _ = read_callgrind(out)
-    return {"requests": told["answered"], "instructions": totals["Ir"],
-            "syscalls": totals["sysCount"] - sum_of(calls, CLOCKS),
-            "allocations": sum_of(calls, ALLOCATING)}
+        return {"requests": told["answered"], "instructions": totals["Ir"],
+                "syscalls": totals["sysCount"] - sum_of(calls, CLOCKS),
+                "allocations": sum_of(calls, ALLOCATING)}
 
 
-def count(coaproxy, lockstep, name):
-    """{"instructions": per request, ...} of one scenario."""
+def runs(coaproxy, lockstep, names):
+    """{scenario: counts of its two runs}; two at a time."""
+    found, under_way = {name: [] for name in names}, []
+    with Children() as kids:
+        for name, steps in [(name, steps) for name in names
+                            for steps in STEPS]:
+            under_way.append(Run(kids, coaproxy, lockstep, name, steps))
+            if len(under_way) == 2:
+                run = under_way.pop(0)
+                found[run.name].append(run.counts())
+        for run in under_way:
+            found[run.name].append(run.counts())
+    return found
+
+
+def difference(few, many):
+    requests = many["requests"] - few["requests"]
+    return {what: (many[what] - few[what]) / requests for what in WHAT}
+
+
+def count(coaproxy, lockstep, names):
+    """{scenario: {"instructions": per request, ...}}"""
+    found = {}
     for _ in range(TRIES):
-        runs = [one_run(coaproxy, lockstep, SCENARIOS[name], steps)
-                for steps in STEPS]
-        if None not in runs:
-            few, many = runs
-            requests = many["requests"] - few["requests"]
-            return {what: (many[what] - few[what]) / requests
-                    for what in WHAT}
-    raise Failure(f"{name}: the machine is too busy, messages were repeated")
-
-
-def count_all(coaproxy, lockstep, names=None):
-    """{scenario: count()}; two at a time."""
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        futures = {name: pool.submit(count, coaproxy, lockstep, name)
-                   for name in names or SCENARIOS}
-        return {name: future.result() for name, future in futures.items()}
+        missing = [name for name in names if name not in found]
+        for name, both in runs(coaproxy, lockstep, missing).items():
+            if None not in both:
+                found[name] = difference(*both)
+    if missing := [name for name in names if name not in found]:
+        raise Failure("the machine is too busy, messages were repeated: "
+                      + ", ".join(missing))
+    return {name: found[name] for name in names}
 
 
 def count_micro(micro):

@@ -27,7 +27,7 @@ counted = {}
 
 def counts():
     if not counted:
-        counted.update(counting.count_all(COAPROXY, LOCKSTEP))
+        counted.update(counting.count(COAPROXY, LOCKSTEP, counting.SCENARIOS))
     return counted
 
 
@@ -36,7 +36,7 @@ def again(name, one, old):
     periodic work falls into a run that a busy machine draws out."""
     if not counting.worse(old, one):
         return one
-    other = counting.count(COAPROXY, LOCKSTEP, name)
+    other = counting.count(COAPROXY, LOCKSTEP, [name])[name]
     return {what: min(one[what], other[what]) for what in counting.WHAT}
 
 
