@@ -6,6 +6,10 @@
  * called: its clients notice nothing. What is new is bound before anything else
  * changes; what is gone is kept until it owes nobody anything, and can be had
  * back meanwhile.
+ *
+ * A single address and all of them, at one port, are two sockets for a while.
+ * Who has been a client at the one is a client at the other: nothing is
+ * forgotten, and what waits at the old one is read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,10 +32,13 @@ struct bound {
 	struct addr wanted;	/* as configured */
 	struct addr addr;	/* as it is */
 	bool dual;		/* both families */
-	bool retired;
 	bool stored;		/* the service manager keeps it */
+	bool retired;
+	bool leaving;		/* ... and what comes in may be for another */
+	bool deaf;		/* ... which gets all that is sent from now on */
 	/* While a configuration is being prepared: */
-	bool fresh;		/* not there before */
+	bool fresh;		/* not there before, */
+	bool beside;		/* ... but another one at its port */
 	bool claimed;		/* by the section */
 	unsigned index;
 };
@@ -65,6 +72,8 @@ claim(struct bound *b, const struct conf *c, unsigned index)
 static bool
 is_it(const struct bound *b, const struct bind_conf *want)
 {
+	if (b->deaf)
+		return false;
 	if (b->fd != NULL || want->fd != NULL)
 		return b->fd != NULL && want->fd != NULL &&
 		    strcmp(b->fd, want->fd) == 0;
@@ -135,6 +144,8 @@ opened(struct daemon *d, struct bound *b, struct net_sock *sock)
 	net->ops->local(sock, &b->addr);
 	b->dual = b->addr.family == 6 && addr_is_any(&b->addr) &&
 	    b->wanted.family == 0;
+	if (b->dual)
+		listener_dual(b->listener);
 	return true;
 }
 
@@ -149,6 +160,46 @@ open_stored(struct daemon *d, struct bound *b)
 		b->listener));
 }
 
+/* Whether B is about to be closed, and keeps the port of WANT till then. */
+static bool
+is_in_the_way(const struct bound *b, const struct addr *want)
+{
+	return !b->claimed && b->sock != NULL && b->fd == NULL &&
+	    b->addr.port == want->port;
+}
+
+static size_t
+in_the_way(struct daemon *d, const struct addr *want, struct net_sock **v)
+{
+	struct list *it, *tmp;
+	size_t n = 0;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
+		const struct bound *b = bound_of(it);
+
+		if (!is_in_the_way(b, want))
+			continue;
+		if (v != NULL)
+			v[n] = b->sock;
+		n++;
+	}
+	return n;
+}
+
+static bool
+open_beside(struct daemon *d, struct bound *b)
+{
+	size_t n = in_the_way(d, &b->wanted, NULL);
+	struct net_sock **others = xcalloc(n + 1, sizeof(*others));
+	bool ok;
+
+	in_the_way(d, &b->wanted, others);
+	ok = opened(d, b, udp_bind_beside(d->udp, &b->wanted, others, n,
+		&server_sock_ops, b->listener));
+	free(others);
+	return ok;
+}
+
 static bool
 open_address(struct daemon *d, struct bound *b)
 {
@@ -156,8 +207,11 @@ open_address(struct daemon *d, struct bound *b)
 		return false;
 	if (open_stored(d, b))
 		return true;
-	return opened(d, b, udp_bind(d->udp, &b->wanted, &server_sock_ops,
-	    b->listener));
+	if (opened(d, b, udp_bind(d->udp, &b->wanted, &server_sock_ops,
+		b->listener)))
+		return true;
+	b->beside = errno == EADDRINUSE && b->wanted.port != 0;
+	return b->beside && open_beside(d, b);
 }
 
 /* The manager's socket stays open beside ours, so that it is still there when
@@ -203,29 +257,10 @@ open_named(struct daemon *d, const struct conf *c, unsigned index,
 	return false;
 }
 
-/* Whether a socket of ours keeps WANT from being bound. */
-static const struct bound *
-overlaps(struct daemon *d, const struct addr *want)
-{
-	struct list *it, *tmp;
-
-	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
-		const struct bound *b = bound_of(it);
-
-		if (!b->fresh && b->addr.port == want->port &&
-		    (addr_is_any(&b->addr) || want->family == 0 ||
-			addr_is_any(want)))
-			return b;
-	}
-	return NULL;
-}
-
 static bool
 open_one(struct daemon *d, const struct conf *c, unsigned index,
     const struct bind_conf *want, char **why)
 {
-	const struct bound *other;
-	char text[ADDR_STRLEN];
 	int err;
 
 	if (want->fd != NULL)
@@ -233,26 +268,20 @@ open_one(struct daemon *d, const struct conf *c, unsigned index,
 	if (open_address(d, bound_new(d, c, index, want)))
 		return true;
 	err = errno;
-	other = err == EADDRINUSE ? overlaps(d, &want->addr) : NULL;
-	if (other == NULL)
-		*why = xasprintf("cannot listen on %s: %s", want->text,
-		    strerror(err));
-	else
-		*why = xasprintf("cannot listen on %s: %s is still open; to "
-		    "go from one to the other takes a restart", want->text,
-		    addr_str(&other->addr, text));
+	*why = xasprintf("cannot listen on %s: %s", want->text, strerror(err));
 	errno = err;
 	return false;
 }
 
+/* Whether WANT is there. */
 static bool
-open_or_claim(struct daemon *d, const struct conf *c, unsigned index,
-    const struct bind_conf *want, char **why)
+claim_one(struct daemon *d, const struct conf *c, unsigned index,
+    const struct bind_conf *want)
 {
 	struct bound *b = find(d, c, index, want);
 
 	if (b == NULL)
-		return open_one(d, c, index, want, why);
+		return false;
 	do
 		claim(b, c, index);
 	while (want->fd != NULL && (b = find(d, c, index, want)) != NULL);
@@ -261,15 +290,46 @@ open_or_claim(struct daemon *d, const struct conf *c, unsigned index,
 
 /* ---- from one to the next ---- */
 
+/* Which of section I's binds are there, and stay. Owned. */
+static bool *
+claim_section(struct daemon *d, const struct conf *c, size_t i)
+{
+	const struct listen_conf *l = &c->listen[i];
+	bool *there = xcalloc(l->nbind + 1, sizeof(*there));
+
+	for (size_t j = 0; j < l->nbind; j++)
+		there[j] = claim_one(d, c, (unsigned)i, &l->bind[j]);
+	return there;
+}
+
+static bool
+open_section(struct daemon *d, const struct conf *c, size_t i,
+    const bool *there, char **why)
+{
+	const struct listen_conf *l = &c->listen[i];
+
+	for (size_t j = 0; j < l->nbind; j++)
+		if (!there[j] &&
+		    !open_one(d, c, (unsigned)i, &l->bind[j], why))
+			return false;
+	return true;
+}
+
+/* What is there is claimed first: the rest is known to be going then. */
 static bool
 open_all(struct daemon *d, const struct conf *c, char **why)
 {
+	bool **there = xcalloc(c->nlisten, sizeof(*there));
+	bool ok = true;
+
 	for (size_t i = 0; i < c->nlisten; i++)
-		for (size_t j = 0; j < c->listen[i].nbind; j++)
-			if (!open_or_claim(d, c, (unsigned)i,
-			    &c->listen[i].bind[j], why))
-				return false;
-	return true;
+		there[i] = claim_section(d, c, i);
+	for (size_t i = 0; ok && i < c->nlisten; i++)
+		ok = open_section(d, c, i, there[i], why);
+	for (size_t i = 0; i < c->nlisten; i++)
+		free(there[i]);
+	free(there);
+	return ok;
 }
 
 bool
@@ -283,24 +343,6 @@ listen_open(struct daemon *d, const struct conf *c, char **why)
 	listen_abandon(d);
 	errno = err;
 	return false;
-}
-
-void
-listen_abandon(struct daemon *d)
-{
-	struct list *it, *tmp;
-
-	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
-		struct bound *b = bound_of(it);
-
-		b->claimed = false;
-		if (!b->fresh)
-			continue;
-		if (b->listener != NULL)
-			listener_close(b->listener);
-		bound_free(b);
-	}
-	server_sweep(d->server);
 }
 
 /* What is ours: also what is going. */
@@ -333,7 +375,8 @@ sweep_fire(struct timer *t, uint64_t now)
 
 		if (!b->retired)
 			continue;
-		if (listener_owes(b->listener)) {
+		if (listener_owes(b->listener) ||
+		    (b->deaf && udp_waiting(b->sock))) {
 			going = true;
 			continue;
 		}
@@ -357,6 +400,123 @@ sweep_fire(struct timer *t, uint64_t now)
 		    now + (going ? GOING_MS : GONE_MS));
 }
 
+/* What comes in at B is brought to whoever in use has its address. */
+static void
+leave(struct bound *b)
+{
+	if (b->leaving)
+		return;
+	b->leaving = true;
+	udp_redirect(b->sock, &server_leaving_ops, b->listener);
+}
+
+static void
+deafen(struct bound *b)
+{
+	if (b->deaf)
+		return;
+	b->deaf = true;
+	udp_deafen(b->sock);
+}
+
+static void
+sweep_soon(struct daemon *d)
+{
+	if (d->sweep.fire == NULL)
+		timer_init(&d->sweep, sweep_fire);
+	timer_start(loop_timers(d->loop), &d->sweep,
+	    loop_now(d->loop) + GOING_MS);
+}
+
+/* B will not be used. Something may have come in that was for the one that has
+ * had its address until now. */
+static void
+give_up(struct daemon *d, struct bound *b)
+{
+	if (b->beside && b->sock != NULL) {
+		listener_retire(b->listener);
+		b->fresh = false;
+		b->retired = true;
+		leave(b);
+		deafen(b);
+		sweep_soon(d);
+		return;
+	}
+	if (b->listener != NULL)
+		listener_close(b->listener);
+	bound_free(b);
+}
+
+void
+listen_abandon(struct daemon *d)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
+		struct bound *b = bound_of(it);
+
+		b->claimed = false;
+		if (b->fresh)
+			give_up(d, b);
+	}
+	server_sweep(d->server);
+}
+
+/* Whether A and B have addresses in common. */
+static bool
+overlap(const struct bound *a, const struct bound *b)
+{
+	return a->addr.port == b->addr.port &&
+	    (addr_is_any(&a->addr) || addr_is_any(&b->addr) ||
+		addr_eq(&a->addr, &b->addr));
+}
+
+/* Whether A has all addresses that B has. */
+static bool
+covers(const struct bound *a, const struct bound *b)
+{
+	if (!overlap(a, b))
+		return false;
+	if (addr_is_any(&a->addr))
+		return a->dual ||
+		    (a->addr.family == b->addr.family && !b->dual);
+	return addr_eq(&a->addr, &b->addr);
+}
+
+/* B has been retired. */
+static void
+hand_over(struct daemon *d, struct bound *b)
+{
+	struct list *it, *tmp;
+	bool some = false, all = false;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
+		const struct bound *a = bound_of(it);
+
+		if (a->retired)
+			continue;
+		some |= overlap(a, b);
+		all |= covers(a, b);
+	}
+	if (!some)
+		return;
+	leave(b);
+	if (all)
+		deafen(b);
+	listener_hand_over(b->listener);
+}
+
+/* B is in use. */
+static void
+stay(struct bound *b)
+{
+	listener_keep(b->listener, b->index);
+	b->retired = false;
+	if (b->leaving)
+		udp_redirect(b->sock, &server_sock_ops, b->listener);
+	b->leaving = false;
+}
+
 void
 listen_swap(struct daemon *d)
 {
@@ -368,8 +528,7 @@ listen_swap(struct daemon *d)
 		struct bound *b = bound_of(it);
 
 		if (b->claimed) {
-			listener_keep(b->listener, b->index);
-			b->retired = false;
+			stay(b);
 		} else {
 			listener_retire(b->listener);
 			b->retired = going = true;
@@ -378,14 +537,14 @@ listen_swap(struct daemon *d)
 		if (b->fresh && d->admin.src.config.generation > 1)
 			log_info(NULL, "listening: coap://%s",
 			    addr_str(&b->addr, text));
-		b->claimed = b->fresh = false;
+		b->claimed = b->fresh = b->beside = false;
 	}
+	LIST_FOREACH_SAFE (it, tmp, &d->bound)
+		if (bound_of(it)->retired)
+			hand_over(d, bound_of(it));
 	note_addresses(d);
-	if (d->sweep.fire == NULL)
-		timer_init(&d->sweep, sweep_fire);
 	if (going)
-		timer_start(loop_timers(d->loop), &d->sweep,
-		    loop_now(d->loop) + GOING_MS);
+		sweep_soon(d);
 }
 
 void
@@ -414,7 +573,7 @@ listen_hand_over(struct daemon *d)
 		struct bound *b = bound_of(it);
 
 		if (!b->retired && (b->fd != NULL || b->stored))
-			listener_hand_over(b->listener);
+			listener_leave(b->listener);
 	}
 }
 

@@ -199,6 +199,34 @@ peers_forget(struct peers *ps, const void *io)
 	return s.found;
 }
 
+struct move {
+	const void *io;
+	void *(*to)(void *arg, const struct addr *local);
+	void *arg;
+};
+
+static void
+move_one(struct table_node *n, void *arg)
+{
+	struct peer *p = CONTAINER_OF(n, struct peer, node);
+	const struct move *m = arg;
+	void *io = p->io == m->io ? m->to(m->arg, &p->local) : NULL;
+
+	if (io == NULL)
+		return;
+	p->io = io;
+	p->note = 0;
+}
+
+void
+peers_move(struct peers *ps, const void *io,
+    void *(*to)(void *arg, const struct addr *local), void *arg)
+{
+	struct move m = { io, to, arg };
+
+	table_each(&ps->table, move_one, &m);
+}
+
 static void
 clear_note(struct table_node *n, void *arg)
 {

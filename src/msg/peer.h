@@ -110,6 +110,11 @@ void peers_each(struct peers *ps, void (*fn)(const struct peer *, void *),
  * others. */
 bool peers_forget(struct peers *ps, const void *io);
 
+/* TO says at which socket the peers at the socket IO are from now on, by their
+ * local address; NULL: where they were. Of those that move the notes are 0. */
+void peers_move(struct peers *ps, const void *io,
+    void *(*to)(void *arg, const struct addr *local), void *arg);
+
 /* Sets the notes of all peers to 0. */
 void peers_clear_notes(struct peers *ps);
 

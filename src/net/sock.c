@@ -106,37 +106,74 @@ set_up_bound(struct sock *k)
 	return true;
 }
 
+bool
+sock_share(const struct sock *k, bool on)
+{
+	return set_int(k->fd, SOL_SOCKET, SO_REUSEADDR, on);
+}
+
+/* Like sock_bind(), or sock_bind_beside(). */
+struct way {
+	bool v6only, beside;
+};
+
 static bool
-bind_family(struct sock *k, const struct addr *local, int family, bool v6only)
+bind_family(struct sock *k, const struct addr *local, int family, struct way w)
 {
 	struct sockaddr_storage ss;
 	socklen_t len;
 
 	len = family == AF_INET6 ? addr_to_sockaddr6(local, &ss) :
 	    addr_to_sockaddr(local, &ss);
-	if (open_socket(k, family, v6only) &&
+	if (open_socket(k, family, w.v6only) &&
+	    (!w.beside || sock_share(k, true)) &&
 	    bind(k->fd, (const struct sockaddr *)&ss, len) == 0 &&
-	    set_up_bound(k))
+	    (!w.beside || sock_share(k, false)) && set_up_bound(k))
 		return true;
 	sock_close(k);
 	return false;
 }
 
-bool
-sock_bind(struct sock *k, const struct addr *local)
+static bool
+bind_address(struct sock *k, const struct addr *local, bool beside)
 {
+	struct way one = { .v6only = true, .beside = beside };
+	struct way both = { .beside = beside };
 	struct addr any4 = { .family = 4, .port = local->port };
 	struct addr any6 = { .family = 6, .port = local->port };
 
 	if (local->family == 4)
-		return bind_family(k, local, AF_INET, true);
+		return bind_family(k, local, AF_INET, one);
 	if (local->family == 6)
-		return bind_family(k, local, AF_INET6, true);
-	if (bind_family(k, &any6, AF_INET6, false))
+		return bind_family(k, local, AF_INET6, one);
+	if (bind_family(k, &any6, AF_INET6, both))
 		return true;
 	if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
 		return false;
-	return bind_family(k, &any4, AF_INET, true);
+	return bind_family(k, &any4, AF_INET, one);
+}
+
+bool
+sock_bind(struct sock *k, const struct addr *local)
+{
+	return bind_address(k, local, false);
+}
+
+bool
+sock_bind_beside(struct sock *k, const struct addr *local)
+{
+	return bind_address(k, local, true);
+}
+
+/* Connected to itself, it hears nobody else. */
+bool
+sock_deafen(const struct sock *k)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return getsockname(k->fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    connect(k->fd, (const struct sockaddr *)&ss, len) == 0;
 }
 
 /* Without it ICMP errors are lost: repetition makes up for that. */

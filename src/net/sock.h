@@ -42,6 +42,17 @@ struct sock_error {
  * errno. */
 bool sock_bind(struct sock *k, const struct addr *local);
 
+/* Likewise, although others of the same port that mind sharing it no more than
+ * K does cover LOCAL, or are covered. */
+bool sock_bind_beside(struct sock *k, const struct addr *local);
+
+/* Whether K minds that; not by default. Linux asks when a socket is bound, and
+ * then only: whoever minds again has a port that nobody else gets. */
+bool sock_share(const struct sock *k, bool on);
+
+/* From now on nothing comes in at the unconnected K; what has can be read. */
+bool sock_deafen(const struct sock *k);
+
 /* Connects to PEER from a port the kernel chooses. False with errno. */
 bool sock_connect(struct sock *k, const struct addr *peer);
 

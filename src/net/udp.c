@@ -519,6 +519,51 @@ udp_bind(struct udp *u, const struct addr *local,
 	return add_sock(u, &k, ops, user);
 }
 
+static void
+share(struct net_sock *const *others, size_t n, bool on)
+{
+	for (size_t i = 0; i < n; i++)
+		(void)sock_share(&others[i]->sock, on);
+}
+
+struct net_sock *
+udp_bind_beside(struct udp *u, const struct addr *local,
+    struct net_sock *const *others, size_t n, const struct net_sock_ops *ops,
+    void *user)
+{
+	struct sock k;
+	bool ok;
+	int err;
+
+	share(others, n, true);
+	ok = sock_bind_beside(&k, local);
+	err = errno;
+	share(others, n, false);
+	errno = err;
+	return ok ? add_sock(u, &k, ops, user) : NULL;
+}
+
+void
+udp_redirect(struct net_sock *s, const struct net_sock_ops *ops, void *user)
+{
+	s->ops = ops;
+	s->user = user;
+}
+
+void
+udp_deafen(struct net_sock *s)
+{
+	(void)sock_deafen(&s->sock);
+}
+
+bool
+udp_waiting(const struct net_sock *s)
+{
+	char c;
+
+	return recv(s->sock.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
 struct net_sock *
 udp_adopt(struct udp *u, int fd, const struct net_sock_ops *ops, void *user)
 {

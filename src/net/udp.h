@@ -47,6 +47,24 @@ struct net *udp_net(struct udp *u);
 struct net_sock *udp_bind(struct udp *u, const struct addr *local,
     const struct net_sock_ops *ops, void *user);
 
+/* Likewise, at a port that the N sockets OTHERS, to be closed soon, may have
+ * already: each of two such sockets gets what is for its address, the one that
+ * has only that before one that has all. */
+struct net_sock *udp_bind_beside(struct udp *u, const struct addr *local,
+    struct net_sock *const *others, size_t n, const struct net_sock_ops *ops,
+    void *user);
+
+/* What S tells goes to USER by OPS from now on. */
+void udp_redirect(struct net_sock *s, const struct net_sock_ops *ops,
+    void *user);
+
+/* What is sent to S, not connected, from now on goes to another socket that is
+ * bound to its port, if there is one; what has come in is still read. */
+void udp_deafen(struct net_sock *s);
+
+/* Whether something that has come in at S waits to be read. */
+bool udp_waiting(const struct net_sock *s);
+
 /* Takes over FD, a bound UDP socket from the service manager; it is closed on
  * failure too. NULL with errno. */
 struct net_sock *udp_adopt(struct udp *u, int fd,

@@ -58,8 +58,9 @@ struct inbound {
 	uint64_t client_id;		/* a number that tells clients apart */
 	const struct addr *local;	/* where it was sent to */
 	unsigned listener;		/* index in the configuration */
-	unsigned socket;		/* a number that tells sockets apart, in
-					 * whatever configuration */
+	unsigned socket;		/* a number that tells sockets with the
+					 * same address apart, in whatever
+					 * configuration */
 	uint8_t *note;			/* the proxy's own about the client;
 					 * 0 at first */
 	enum coap_scheme scheme;	/* of the listener */

@@ -15,7 +15,9 @@ struct listener {
 	struct net *net;
 	struct net_sock *sock;
 	unsigned index;
-	unsigned serial;
+	uint16_t port;		/* enough to tell sockets apart that have one
+				 * address */
+	bool dual;
 	enum coap_scheme scheme;
 	struct listener_stats stats;
 	bool retired;		/* no new requests */
@@ -27,7 +29,6 @@ struct server {
 	struct dgram *dgram;
 	struct proxy *proxy;
 	struct list listeners;
-	unsigned serial;	/* of the last one */
 	struct listener *current;	/* whose input came last */
 	struct listener_stats settled;	/* of all, when that changed */
 	struct watches watches;
@@ -139,7 +140,7 @@ front_where(const struct observer *o, struct inbound *in)
 		.client_id = p->node.hash,
 		.local = &p->local,
 		.listener = l->index,
-		.socket = l->serial,
+		.socket = l->port,
 		.scheme = l->scheme,
 	};
 	return !l->retired;
@@ -208,7 +209,7 @@ server_request_cb(void *user, struct received *r, const struct coap_msg *m,
 		.client_id = r->peer->node.hash,
 		.local = &r->peer->local,
 		.listener = l->index,
-		.socket = l->serial,
+		.socket = l->port,
 		.note = &r->peer->note,
 		.scheme = l->scheme,
 		.msg = m,
@@ -370,7 +371,6 @@ server_add_listener(struct server *s, unsigned index, enum coap_scheme scheme)
 		return NULL;
 	l->server = s;
 	l->index = index;
-	l->serial = ++s->serial;
 	l->scheme = scheme;
 	list_add_tail(&s->listeners, &l->link);
 	return l;
@@ -379,13 +379,27 @@ server_add_listener(struct server *s, unsigned index, enum coap_scheme scheme)
 void
 listener_open(struct listener *l, struct net *net, struct net_sock *sock)
 {
+	struct addr local;
+
 	l->net = net;
 	l->sock = sock;
+	if (sock == NULL)
+		return;
+	net->ops->local(sock, &local);
+	l->port = local.port;
+}
+
+void
+listener_dual(struct listener *l)
+{
+	l->dual = true;
 }
 
 void
 listener_keep(struct listener *l, unsigned index)
 {
+	if (index != l->index)
+		server_forget_notes(l->server);
 	l->index = index;
 	l->retired = false;
 }
@@ -397,10 +411,59 @@ listener_retire(struct listener *l)
 }
 
 void
-listener_hand_over(struct listener *l)
+listener_leave(struct listener *l)
 {
 	l->handed_over = true;
 }
+
+/* Whether L, in use, gets what is sent to A. */
+static bool
+covers(const struct listener *l, const struct addr *a)
+{
+	struct addr local;
+
+	if (l->retired || l->sock == NULL || l->port != a->port)
+		return false;
+	l->net->ops->local(l->sock, &local);
+	return addr_is_any(&local) ? l->dual || local.family == a->family :
+				     addr_eq(&local, a);
+}
+
+/* Who gets what is sent to LOCAL, an address of ARG that was; or NULL. */
+static void *
+heir(void *arg, const struct addr *local)
+{
+	const struct listener *l = arg;
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &l->server->listeners) {
+		struct listener *h = CONTAINER_OF(it, struct listener, link);
+
+		if (h != l && covers(h, local))
+			return h;
+	}
+	return NULL;
+}
+
+void
+listener_hand_over(struct listener *l)
+{
+	peers_move(dgram_peers(l->server->dgram), l, heir, l);
+}
+
+static void
+leaving_input_cb(void *user, const struct addr *from, const struct addr *to,
+    struct span datagram, bool truncated, uint64_t now)
+{
+	struct listener *l = user, *h = heir(l, to);
+
+	listener_input_cb(h != NULL ? h : l, from, to, datagram, truncated,
+	    now);
+}
+
+const struct net_sock_ops server_leaving_ops = {
+	.input = leaving_input_cb,
+};
 
 bool
 listener_owes(const struct listener *l)

@@ -67,7 +67,17 @@ void listener_retire(struct listener *l);
 
 /* Another process will have L's socket soon: a confirmable request, which will be
  * repeated, is left to it, and gets nothing. */
+void listener_leave(struct listener *l);
+
+/* L, open, gets what is for either family. */
+void listener_dual(struct listener *l);
+
+/* L has been retired, and others are in use that have, or have among others,
+ * its address, or one of its addresses: they take over what is known of clients
+ * there, and what they are owed. What still comes in at L's socket has to be
+ * brought by server_leaving_ops: it goes to them. */
 void listener_hand_over(struct listener *l);
+extern const struct net_sock_ops server_leaving_ops;
 
 /* Whether L, retired, is still needed to say something. Looks at all there is:
  * to be asked now and then. */

@@ -3,6 +3,7 @@
 RELOAD_SECONDS is how long the storm of signals takes.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -244,17 +245,6 @@ def _():
         equal('listening' in proxy.output, False)
 
 
-@test('from an address to all of them takes a restart, and says so')
-def _():
-    with Origin() as origin:
-        port = origin.port
-    with Proxy(f'[listen]\nbind = coap://127.0.0.1:{port}\n[forward]') \
-            as proxy:
-        proxy.configure(f'[listen]\nbind = coap://*:{port}\n[forward]')
-        proxy.signal(signal.SIGHUP)
-        proxy.wait_for(fr'127\.0\.0\.1:{port} is still open; .* restart')
-
-
 @test('who observes what leads to the same target notices nothing')
 def _():
     with Origin() as origin, Proxy(route(origin, '/a', '/x')) as proxy, \
@@ -308,6 +298,30 @@ def _():
 
 
 # ---- under load ----
+
+def wait_until(what, condition):
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        equal(time.monotonic() < deadline, True, what)
+        time.sleep(0.05)
+
+
+def sockets_at(proxy, port):
+    """How many UDP sockets of PROXY are bound to PORT."""
+    files = pathlib.Path(f'/proc/{proxy.process.pid}/fd')
+    inodes = set()
+    for name in files.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            inodes.add(os.readlink(name))
+    found = 0
+    for table in 'udp', 'udp6':
+        for line in pathlib.Path(f'/proc/net/{table}').read_text() \
+                .splitlines()[1:]:
+            words = line.split()
+            found += words[1].endswith(f':{port:04X}') and \
+                f'socket:[{words[9]}]' in inodes
+    return found
+
 
 class BenchOrigin(Program):
     def __init__(self):
@@ -404,6 +418,25 @@ def _():
         if not sanitized():
             equal(abs(after - before) <= before / 20, True,
                   f'{before} kB before, {after} kB after')
+
+
+@test('one address and all of them in turn under load: nothing is lost')
+def _():
+    def text(where):
+        return (f'{LIMITS}[listen]\nbind = coap://{where}:{port}\n'
+                f'[route]\nto = coap://127.0.0.1:{origin.port}\n')
+
+    with Origin() as unused:
+        port = unused.port
+    with BenchOrigin() as origin, Proxy(text('127.0.0.1')) as proxy:
+        with load(proxy, RATE, 6) as program:
+            for number in range(2, 42):
+                proxy.reload(text(('127.0.0.1', '*', '0.0.0.0')[number % 3]),
+                             number)
+                time.sleep(0.05)
+            nothing_lost(program)
+        origin.end()
+        wait_until('they are closed', lambda: sockets_at(proxy, port) == 1)
 
 
 tap.run()

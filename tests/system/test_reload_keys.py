@@ -9,7 +9,8 @@ import time
 
 import tap
 from admin import coaproxyctl, receive_all
-from coap import GET, WAIT, Client, Message, Origin
+from coap import (ACK, CON, EMPTY, GET, MAX_AGE, NON, OBSERVE, POST, WAIT,
+                  Client, Message, Origin)
 from programs import NameServer, Proxy
 from tap import contains, equal, test
 
@@ -29,9 +30,9 @@ def free_port(kind, host='127.0.0.1'):
         return s.getsockname()[1]
 
 
-def cannot_bind(s, port):
+def cannot_bind(s, port, host='127.0.0.1'):
     try:
-        s.bind(('127.0.0.1', port))
+        s.bind((host, port))
         if s.type == socket.SOCK_STREAM:
             s.listen()
     except OSError:
@@ -264,6 +265,131 @@ def _():
         equal(client.await_response(sent).code, '5.04')
         # That it was not found there does not count here.
         ask(client, origin, '/later')
+
+
+# ---- [listen] ----
+
+def listening(where, port, more=BASE):
+    return f'[listen]\nbind = coap://{where}:{port}\n{more}'
+
+
+@test('[listen] bind: from one address to all of them and back, by one socket')
+def _():
+    port = free_port(socket.SOCK_DGRAM)
+    with Proxy(listening('127.0.0.1', port)) as proxy, \
+            Client(('127.0.0.1', port)) as one, \
+            Client(('127.0.0.2', port)) as two, \
+            Client(('::1', port), '::1') as six:
+        equal(one.request(GET, '/').payload, b'here')
+        proxy.reload(listening('*', port), 2)
+        for client in one, two, six:
+            equal(client.request(GET, '/').payload, b'here')
+        proxy.reload(listening('127.0.0.1', port), 3)
+        equal(one.request(GET, '/').payload, b'here')
+        # Then nobody is at the other addresses.
+        proxy.wait_for(rf'closed: coap://\[::\]:{port}')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            wait_until('it is free',
+                       lambda: not cannot_bind(s, port, '127.0.0.2'))
+        equal(one.request(GET, '/').payload, b'here')
+        proxy.reload(listening('0.0.0.0', port), 4)
+        for client in one, two:
+            equal(client.request(GET, '/').payload, b'here')
+        proxy.reload(listening('*', port), 5)
+        for client in one, two, six:
+            equal(client.request(GET, '/').payload, b'here')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            equal(cannot_bind(s, port), True, 'the port is not shared')
+
+
+@test('MSG-61: a copy is a copy at the socket that has taken over')
+def _():
+    port = free_port(socket.SOCK_DGRAM)
+    with Origin() as origin:
+        more = f'[route]\nto = coap://127.0.0.1:{origin.port}\n'
+        with Proxy(listening('127.0.0.1', port, more)) as proxy, \
+                Client(('127.0.0.1', port)) as client:
+            for number, where in enumerate(('*', '127.0.0.1', '0.0.0.0',
+                                            '127.0.0.1', '*', '0.0.0.0'), 2):
+                sent = client.send(Message(POST, f'/{number}'))
+                origin.answer('2.04', payload=f'{number}')
+                first = client.receive()
+                # ... and who waits is answered by it.
+                slow = client.send(Message(GET, '/slow'))
+                request = origin.receive()
+                proxy.reload(listening(where, port, more), number)
+                client.send_raw(sent.raw)
+                equal(client.receive().raw, first.raw)
+                origin.reply(request, payload='late')
+                equal(client.await_response(slow).payload, b'late')
+            origin.untouched()
+
+
+@test('who observes at an address does so at all of them, and the other way')
+def _():
+    port = free_port(socket.SOCK_DGRAM)
+    with Origin() as origin:
+        more = f'[route]\nto = coap://127.0.0.1:{origin.port}\n'
+        with Proxy(listening('127.0.0.1', port, more)) as proxy, \
+                Client(('127.0.0.1', port)) as client, \
+                Client(('127.0.0.2', port)) as other:
+            sent = client.send(Message(GET, '/t', [(OBSERVE, 0)]))
+            watched = origin.receive()
+            origin.reply(watched, payload='1',
+                         options=[(OBSERVE, 1), (MAX_AGE, 1000)])
+            equal(client.await_response(sent).payload, b'1')
+
+            def tell(number):
+                origin.reply(watched, payload=f'{number}', type=NON,
+                             mid=number, options=[(OBSERVE, number),
+                                                  (MAX_AGE, 1000)])
+
+            def told(client, sent, number):
+                m = client.receive()
+                equal((m.token, m.payload), (sent.token, b'%d' % number))
+                if m.type == CON:
+                    client.send(Message(EMPTY, type=ACK, mid=m.mid,
+                                        token=b''))
+
+            proxy.reload(listening('*', port, more), 2)
+            tell(2)
+            told(client, sent, 2)
+            also = other.send(Message(GET, '/t', [(OBSERVE, 0)]))
+            equal(other.await_response(also).payload, b'2')
+            proxy.reload(listening('127.0.0.1', port, more), 3)
+            # At 127.0.0.2 that is the end.
+            last = other.receive()
+            equal((last.token, last.code), (also.token, '5.03'))
+            if last.type == CON:
+                other.send(Message(EMPTY, type=ACK, mid=last.mid, token=b''))
+            tell(3)
+            told(client, sent, 3)
+
+
+@test('[listen] bind: an address and all of them in one configuration: refused')
+def _():
+    port = free_port(socket.SOCK_DGRAM)
+    text = listening('127.0.0.1', port)
+    both = f'{text}[listen b]\nbind = coap://*:{port}\n'
+    with directory() as where:
+        way = f'[control]\nsocket = {where}/s\n'
+        with Proxy(text + way) as proxy, \
+                Client(('127.0.0.1', port)) as client:
+            contains(refused(proxy, both + way, '-s', f'{where}/s'),
+                     f'cannot listen on coap://*:{port}: Address already in '
+                     'use')
+            equal(client.request(GET, '/').payload, b'here')
+        with Proxy(listening('*', port) + way) as proxy, \
+                Client(('127.0.0.1', port)) as client:
+            # The first two are had, beside the one that was to be closed.
+            refused(proxy, f'{text}[listen b]\nbind = coap://127.0.0.2:{port}'
+                    f'\n[listen c]\nbind = coap://*:{port}\n'
+                    f'[listen d]\nbind = coap://192.0.2.1:{port}\n{way}',
+                    '-s', f'{where}/s')
+            equal(client.request(GET, '/').payload, b'here')
+            proxy.reload(listening('*', port) + way, 2)
+            equal(client.request(GET, '/').payload, b'here')
 
 
 tap.run()

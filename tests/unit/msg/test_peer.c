@@ -380,6 +380,44 @@ START_TEST(flooding)
 }
 END_TEST
 
+static void *
+by_address(void *arg, const struct addr *local)
+{
+	return local->ip[3] == 1 ? arg : NULL;
+}
+
+/* Those at one address of a socket are at another socket from now on; they are
+ * the same as before, but for what was noted of them. */
+START_TEST(move)
+{
+	struct addr local[2] = { address("192.0.2.1", 5683),
+		address("192.0.2.2", 5683) };
+	struct addr a = address("192.0.2.7", 1);
+	int here, there;
+	struct peer *p[2], *other;
+	struct peers ps;
+
+	ck_assert(peers_init(&ps, 8, &rnd));
+	for (size_t i = 0; i < 2; i++) {
+		p[i] = peers_get(&ps, &a, &local[i], &here);
+		p[i]->note = 7;
+	}
+	a.port = 2;
+	other = peers_get(&ps, &a, &local[0], &other);
+	other->note = 7;
+	a.port = 1;
+	peers_move(&ps, &here, by_address, &there);
+	ck_assert_ptr_eq(peers_get(&ps, &a, &local[0], &there), p[0]);
+	ck_assert_ptr_eq(peers_get(&ps, &a, &local[1], &here), p[1]);
+	ck_assert_ptr_eq(other->io, &other);
+	ck_assert_uint_eq(p[0]->note, 0);
+	ck_assert_uint_eq(p[1]->note, 7);
+	ck_assert_uint_eq(other->note, 7);
+	ck_assert_uint_eq(ps.table.count, 3);
+	peers_fini(&ps);
+}
+END_TEST
+
 Suite *
 peer_suite(void)
 {
@@ -398,6 +436,7 @@ peer_suite(void)
 	tcase_add_test(tc, forgotten);
 	tcase_add_test(tc, lower_limit);
 	tcase_add_test(tc, flooding);
+	tcase_add_test(tc, move);
 	suite_add_tcase(s, tc);
 	return s;
 }

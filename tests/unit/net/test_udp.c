@@ -328,6 +328,77 @@ START_TEST(link_local_keeps_its_scope)
 }
 END_TEST
 
+/* One address and all of them at a port: each gets its own; what waits at the
+ * one that has been deafened is still read, by whoever is said to. Nobody else
+ * can have the port. */
+START_TEST(beside)
+{
+	static const char *const from[] = { "127.0.0.1", "0.0.0.0", "127.0.0.1",
+		NULL };
+	static const char *const to[] = { "0.0.0.0", "127.0.0.1", NULL,
+		"127.0.0.1" };
+	struct end old = { 0 }, new = { 0 }, heir = { 0 };
+	uint16_t port = open_bound(&old, from[_i]);
+	struct addr a = { .port = port };
+	int fd = raw_socket(port), other, on = 1;
+	struct sockaddr_storage ss;
+	bool one = to[_i] != NULL && strcmp(to[_i], "127.0.0.1") == 0;
+
+	raw_send(fd, 1);
+	if (to[_i] != NULL)
+		a = ip(to[_i], port);
+	ck_assert_ptr_null(udp_bind(rig.udp, &a, &end_ops, &new));
+	ck_assert_int_eq(errno, EADDRINUSE);
+	new.s = udp_bind_beside(rig.udp, &a, &old.s, 1, &end_ops, &new);
+	ck_assert_ptr_nonnull(new.s);
+	raw_send(fd, 2);
+	heir.s = old.s;
+	udp_redirect(old.s, &end_ops, &heir);
+	ck_assert(udp_waiting(old.s));
+	ck_assert_int_eq(udp_waiting(new.s), one);
+	udp_deafen(old.s);
+	raw_send(fd, 3);
+	ck_assert(await(&new, one ? 2 : 1));
+	ck_assert_uint_eq(new.seen[one], 3);
+	ck_assert(await(&heir, one ? 1 : 2));
+	ck_assert_uint_eq(heir.seen[0], 1);
+	ck_assert(!udp_waiting(old.s));
+	ck_assert_uint_eq(old.inputs, 0);
+	other = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_ge(other, 0);
+	ck_assert_int_eq(setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &on,
+	    sizeof(on)), 0);
+	a = ip("127.0.0.1", port);
+	ck_assert_int_eq(bind(other, (const struct sockaddr *)&ss,
+	    addr_to_sockaddr(&a, &ss)), -1);
+	(void)close(other);
+	(void)close(fd);
+	old.s = NULL;
+	close_end(&heir);
+	close_end(&new);
+}
+END_TEST
+
+/* Somebody else's port stays so, and ours is shared no more. */
+START_TEST(not_beside_others)
+{
+	struct end old = { 0 }, new = { 0 };
+	uint16_t port = open_bound(&old, "127.0.0.2");
+	struct addr a = ip("127.0.0.1", port);
+	struct sockaddr_storage ss;
+	int other = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_eq(bind(other, (const struct sockaddr *)&ss,
+	    addr_to_sockaddr(&a, &ss)), 0);
+	a = ip("0.0.0.0", port);
+	ck_assert_ptr_null(udp_bind_beside(rig.udp, &a, &old.s, 1, &end_ops,
+	    &new));
+	ck_assert_int_eq(errno, EADDRINUSE);
+	(void)close(other);
+	close_end(&old);
+}
+END_TEST
+
 static void
 add_batch_tests(TCase *tc)
 {
@@ -341,6 +412,8 @@ add_batch_tests(TCase *tc)
 	tcase_add_loop_test(tc, multicast_and_broadcast_are_told, 0, 4);
 	tcase_add_test(tc, kernel_losses_are_counted);
 	tcase_add_test(tc, link_local_keeps_its_scope);
+	tcase_add_loop_test(tc, beside, 0, 4);
+	tcase_add_test(tc, not_beside_others);
 }
 
 Suite *

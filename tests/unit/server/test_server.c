@@ -534,6 +534,74 @@ START_TEST(counted_by_listener)
 }
 END_TEST
 
+static void
+come(struct rig *g, const struct net_sock_ops *ops, unsigned n, uint16_t mid)
+{
+	uint8_t octets[64];
+	struct coap_head h = { COAP_CON, COAP_GET, mid, SPAN_LIT("t") };
+
+	ops->input(g->sock[n]->user, &g->client, &g->local,
+	    span_make(octets, coap_emit(octets, sizeof(octets), &h,
+		SPAN_LIT(""), SPAN_LIT(""))), false, g->timers.now);
+}
+
+/* MSG-61: who has asked at all addresses is answered by the socket that has
+ * only its own now, and a copy is a copy there, also one that was still waiting
+ * at the old one. Who has asked at another address is told that it goes. */
+START_TEST(handed_over)
+{
+	struct listener *old, *new;
+	struct rig g;
+
+	rig_init(&g);
+	old = g.sock[0]->user;
+	new = g.sock[1]->user;
+	come(&g, &server_sock_ops, 0, 1);
+	ck_assert_uint_eq(proxy_stats(g.proxy)->requests, 1);
+	listener_retire(old);
+	listener_hand_over(old);
+	ck_assert(!listener_owes(old));
+	ck_assert(listener_owes(new));
+	come(&g, &server_sock_ops, 1, 1);
+	come(&g, &server_leaving_ops, 0, 1);
+	ck_assert_uint_eq(proxy_stats(g.proxy)->requests, 1);
+	ck_assert_uint_eq(
+	    dgram_received_stats(server_dgram(g.server))->duplicates, 2);
+	come(&g, &server_leaving_ops, 0, 2);
+	ck_assert_uint_eq(proxy_stats(g.proxy)->requests, 2);
+	timers_run(&g.timers, START + 500);
+	ck_assert_uint_eq(last(&g, 1).type, COAP_ACK);
+	g.local = fake_addr("192.0.2.2", 5683);
+	come(&g, &server_leaving_ops, 0, 3);
+	ck_assert_uint_eq(last(&g, 0).code, COAP_503);
+	ck_assert_uint_eq(proxy_stats(g.proxy)->requests, 2);
+	rig_fini(&g);
+}
+END_TEST
+
+/* ... and the other way: all addresses of a family, or of both. */
+START_TEST(handed_over_to_all)
+{
+	struct rig g;
+
+	rig_init(&g);
+	come(&g, &server_sock_ops, 1, 1);
+	g.local = fake_addr("2001:db8::1", 5683);
+	come(&g, &server_sock_ops, 1, 1);
+	g.local = fake_addr("192.0.2.1", 5683);
+	listener_retire(g.sock[1]->user);
+	listener_hand_over(g.sock[1]->user);
+	ck_assert(listener_owes(g.sock[1]->user));
+	if (_i == 1)
+		listener_dual(g.sock[0]->user);
+	listener_hand_over(g.sock[1]->user);
+	ck_assert_int_eq(listener_owes(g.sock[1]->user), _i == 0);
+	timers_run(&g.timers, START + 500);
+	ck_assert_uint_eq(g.net.nsent, 2);
+	rig_fini(&g);
+}
+END_TEST
+
 Suite *
 server_suite(void)
 {
@@ -552,6 +620,8 @@ server_suite(void)
 	tcase_add_test(tc, waiting_get_an_answer_at_the_end);
 	tcase_add_test(tc, nothing_is_sent_after_close);
 	tcase_add_test(tc, counted_by_listener);
+	tcase_add_test(tc, handed_over);
+	tcase_add_loop_test(tc, handed_over_to_all, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
 }
