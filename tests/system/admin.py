@@ -10,10 +10,12 @@ import subprocess
 import tempfile
 
 from coap import WAIT
-from programs import COAPROXY, START, Proxy
+from programs import COAPROXY, START, TOP, Proxy
 
 COAPROXYCTL = os.environ.get('COAPROXYCTL', COAPROXY + 'ctl')
-PROMTOOL = shutil.which('promtool')
+# Also as scripts/promtool leaves it.
+PROMTOOL = shutil.which('promtool') or shutil.which(
+    TOP / 'build/promtool/usr/bin/promtool')
 
 _NAME = r'[a-zA-Z_:][a-zA-Z0-9_:]*'
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"')

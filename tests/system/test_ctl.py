@@ -535,6 +535,17 @@ def _():
             Message.decode(datagram)
         equal(records[1][1], request.raw)
         equal(os.stat(capture.file).st_mode & 0o777, 0o600)
+
+
+@test('trace: tshark reads the capture, and dissects it as CoAP')
+def _():
+    if not shutil.which('tshark'):
+        raise tap.Skip('no tshark')
+    with setting() as (origin, p, client), \
+            Capture(p, '-w', FILE) as capture:
+        wait_begun(capture)
+        ask(origin, client, '/first', 'payload')
+        capture.await_records(4)
         tshark_agrees(capture.file)
 
 
@@ -548,11 +559,8 @@ def wait_begun(capture):
 
 
 def tshark_agrees(file):
-    tshark = shutil.which('tshark')
-    if not tshark:
-        return
     done = subprocess.run(
-        [tshark, '-n', '-r', file, '-T', 'fields', '-e', 'coap.code',
+        ['tshark', '-n', '-r', file, '-T', 'fields', '-e', 'coap.code',
          '-e', 'coap.opt.uri_path', '-e', 'ip.src', '-e', '_ws.malformed'],
         capture_output=True, text=True, timeout=39,
         env={**os.environ, 'HOME': os.path.dirname(file)})
