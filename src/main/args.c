@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "conf/words.h"
 
 #ifndef SYSCONFDIR
@@ -30,7 +31,17 @@
 #define BUILT_WITH_LINE ""
 #endif
 
-static const char default_config[] = SYSCONFDIR "/coaproxy/coaproxy.conf";
+/* In the directory that the service manager says, the first of them, or in
+ * that of the build. Owned. */
+static char *
+default_config(void)
+{
+	const char *dirs = getenv("CONFIGURATION_DIRECTORY");
+
+	if (dirs == NULL || dirs[0] != '/')
+		return xstrdup(SYSCONFDIR "/coaproxy/coaproxy.conf");
+	return xasprintf("%.*s/coaproxy.conf", (int)strcspn(dirs, ":"), dirs);
+}
 
 /* The text in the making: listeners stand before what uses them. */
 struct builder {
@@ -285,7 +296,7 @@ args_parse(struct args *a, int argc, char **argv)
 	if (b.role)
 		a->text = join(b.listen_text, b.roles_text);
 	if (a->config == NULL)
-		a->config = default_config;
+		a->config = a->default_config = default_config();
 	free(b.listen_text);
 	free(b.roles_text);
 }
@@ -294,19 +305,22 @@ void
 args_fini(struct args *a)
 {
 	free(a->text);
-	a->text = NULL;
+	free(a->default_config);
+	a->text = a->default_config = NULL;
 }
 
 void
 args_help(void)
 {
+	char *config = default_config();
+
 	printf("usage: coaproxy [-c FILE] [-tTqv] [--explain REQUEST]\n"
 	       "       coaproxy --to URI | --forward | --route 'KEY=VALUE ...' "
 	       "[--bind URI]...\n"
 	       "CoAP forward and reverse proxy, in the foreground.\n\n"
 	       "  -c, --config FILE  - is standard input; default:\n"
-	       "                     %s\n",
-	    default_config);
+	       "                     %s\n", config);
+	free(config);
 	fputs("  -t, --check        read and check the configuration\n"
 	      "  -T, --dump         check, and print what is in effect as a "
 	      "file\n"

@@ -19,6 +19,7 @@ enum args_mode {
 struct args {
 	enum args_mode mode;
 	const char *config;	/* file, or "-" */
+	char *default_config;	/* what that is without -c */
 	char *text;		/* configuration made of --to, --forward,
 				 * --route, --bind; NULL: read the file */
 	int verbose;		/* -v up, -q down */

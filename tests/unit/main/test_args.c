@@ -106,6 +106,28 @@ START_TEST(test_modes)
 }
 END_TEST
 
+/* Several instances may share one command line. */
+START_TEST(test_configuration_directory)
+{
+	static const struct line none = { { NULL } }, one = { { "-c", "x" } };
+	struct args a;
+
+	ck_assert_int_eq(setenv("CONFIGURATION_DIRECTORY",
+	    "/etc/coaproxy-b:/etc/other", 1), 0);
+	parse(&a, &none);
+	ck_assert_str_eq(a.config, "/etc/coaproxy-b/coaproxy.conf");
+	drop(&a);
+	parse(&a, &one);
+	ck_assert_str_eq(a.config, "x");
+	drop(&a);
+	ck_assert_int_eq(setenv("CONFIGURATION_DIRECTORY", "", 1), 0);
+	parse(&a, &none);
+	ck_assert_str_eq(a.config, SYSCONFDIR "/coaproxy/coaproxy.conf");
+	drop(&a);
+	ck_assert_int_eq(unsetenv("CONFIGURATION_DIRECTORY"), 0);
+}
+END_TEST
+
 START_TEST(test_explain)
 {
 	static const struct line line = { { "--explain", "GET coap://h",
@@ -270,6 +292,7 @@ args_suite(void)
 	TCase *tc = tcase_create("core");
 
 	tcase_add_test(tc, test_modes);
+	tcase_add_test(tc, test_configuration_directory);
 	tcase_add_test(tc, test_explain);
 	tcase_add_test(tc, test_bad);
 	tcase_add_test(tc, test_text);
