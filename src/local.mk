@@ -142,6 +142,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/control.c src/ctl/control.h \
 	src/ctl/expo.c src/ctl/expo.h \
 	src/ctl/http.c src/ctl/http.h \
+	src/ctl/limits.c src/ctl/limits.h \
 	src/ctl/metrics.c src/ctl/metrics.h \
 	src/ctl/rows.c src/ctl/rows.h \
 	src/ctl/sources.h \
@@ -158,6 +159,7 @@ src_coaproxy_SOURCES = \
 	src/main/explain.c src/main/explain.h \
 	src/main/listen.c \
 	src/main/main.c \
+	src/main/news.c \
 	src/main/regime.c \
 	src/main/reload.c \
 	src/main/service.c \

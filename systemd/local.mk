@@ -19,6 +19,8 @@ systemdsystemunit_DATA = $(units) $(sockets)
 # systemd-sysusers and systemd-tmpfiles look below /usr/local as well.
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
+# So does journalctl --update-catalog.
+catalogdir = $(prefix)/lib/systemd/catalog
 
 install-data-hook:
 	$(MKDIR_P) "$(DESTDIR)$(sysusersdir)"
@@ -27,10 +29,14 @@ install-data-hook:
 	$(MKDIR_P) "$(DESTDIR)$(tmpfilesdir)"
 	$(INSTALL_DATA) $(srcdir)/systemd/coaproxy.tmpfiles \
 	    "$(DESTDIR)$(tmpfilesdir)/coaproxy.conf"
+	$(MKDIR_P) "$(DESTDIR)$(catalogdir)"
+	$(INSTALL_DATA) $(srcdir)/systemd/coaproxy.catalog \
+	    "$(DESTDIR)$(catalogdir)/coaproxy.catalog"
 
 uninstall-hook:
 	rm -f "$(DESTDIR)$(sysusersdir)/coaproxy.conf" \
-	    "$(DESTDIR)$(tmpfilesdir)/coaproxy.conf"
+	    "$(DESTDIR)$(tmpfilesdir)/coaproxy.conf" \
+	    "$(DESTDIR)$(catalogdir)/coaproxy.catalog"
 endif
 
 CLEANFILES += $(units)
@@ -38,5 +44,6 @@ EXTRA_DIST += \
 	systemd/coaproxy.service.in \
 	systemd/coaproxy@.service.in \
 	$(sockets) \
+	systemd/coaproxy.catalog \
 	systemd/coaproxy.sysusers \
 	systemd/coaproxy.tmpfiles

@@ -207,6 +207,7 @@ tests_unit_ctl_unit_SOURCES = $(unit_runner) \
 	tests/unit/ctl/suites.h \
 	tests/unit/ctl/test_command.c \
 	tests/unit/ctl/test_expo.c \
+	tests/unit/ctl/test_limits.c \
 	tests/unit/ctl/test_rows.c \
 	tests/unit/ctl/test_text.c \
 	tests/unit/ctl/test_trace.c
@@ -472,6 +473,7 @@ system_tests = \
 	tests/system/test_instructions.py \
 	tests/system/test_interop.py \
 	tests/system/test_lifecycle.py \
+	tests/system/test_limits.py \
 	tests/system/test_links.py \
 	tests/system/test_message.py \
 	tests/system/test_metrics.py \

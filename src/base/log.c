@@ -346,6 +346,73 @@ log_fields(struct span fields)
 	return ok;
 }
 
+static const struct event {
+	enum log_level level;
+	const char *id;
+	const char *field;	/* for whom it is about, or NULL */
+} events[] = {
+	[LOG_STARTED] = { LOG_INFO, "a14b786f9e8746b6b371e41749527ed1", NULL },
+	[LOG_RELOAD_FAILED] = { LOG_ERROR,
+		"8f77a8dc893b4edb804b6a7eb6447824", NULL },
+	[LOG_ORIGIN_DOWN] = { LOG_WARN, "e500b187c0b64121b5ff1e23c7e4a905",
+		"COAP_ORIGIN" },
+	[LOG_ORIGIN_UP] = { LOG_INFO, "55f18db678154508a043bb758519f5e0",
+		"COAP_ORIGIN" },
+	[LOG_LIMIT_REACHED] = { LOG_WARN, "26240da2807d49d1adc5e62052952ff5",
+		"COAP_LIMIT" },
+};
+
+static void
+put_field(struct writer *w, const char *name, const char *value)
+{
+	put_str(w, name);
+	writer_u8(w, '=');
+	put_escaped(w, value);
+	writer_u8(w, '\n');
+}
+
+bool
+log_entry(enum log_event e, const char *who, const char *text)
+{
+	const struct event *event = &events[e];
+	char priority[] = { levels[event->level].priority[1], '\0' };
+	uint8_t entry[2 * LINE];
+	struct writer w = writer_make(entry, sizeof(entry));
+
+	if (!log_has_fields())
+		return false;
+	put_field(&w, "PRIORITY", priority);
+	put_field(&w, "SYSLOG_IDENTIFIER", "coaproxy");
+	put_field(&w, "MESSAGE_ID", event->id);
+	if (who != NULL && event->field != NULL)
+		put_field(&w, event->field, who);
+	put_str(&w, "MESSAGE=");
+	w.end -= 1;
+	put_text(&w, who, text);
+	w.end += 1;
+	w.full = false;
+	writer_u8(&w, '\n');
+	return log_fields(writer_span(&w));
+}
+
+void
+log_event(enum log_event e, const char *who, const char *fmt, ...)
+{
+	int saved = errno;
+	char text[LINE];
+	va_list ap;
+
+	if (events[e].level > log_level)
+		return;
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	if (!log_entry(e, who, text))
+		log_line(events[e].level, who, "%s", text);
+	errno = saved;
+}
+
 bool
 log_due(struct log_limit *limit, uint64_t now)
 {

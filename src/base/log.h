@@ -64,6 +64,24 @@ bool log_fields(struct span fields);
  * members of JSON, without braces. */
 void log_access(struct span line);
 
+/* What operators wait for; systemd/coaproxy.catalog explains each. */
+enum log_event {
+	LOG_STARTED,
+	LOG_RELOAD_FAILED,
+	LOG_ORIGIN_DOWN,
+	LOG_ORIGIN_UP,
+	LOG_LIMIT_REACHED,
+};
+
+/* A line like others; in the journal an entry with the MESSAGE_ID of E, and
+ * with WHO in a field of its own. */
+void log_event(enum log_event e, const char *who, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* As log_event(), but false when there is no journal that takes it, and then
+ * nothing has been written. */
+bool log_entry(enum log_event e, const char *who, const char *text);
+
 /* The word for a level, as in the configuration. */
 const char *log_level_name(enum log_level l);
 

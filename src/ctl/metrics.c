@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "ctl/expo.h"
+#include "ctl/limits.h"
 #include "ctl/sums.h"
 #include "proxy/inspect.h"
 
@@ -144,6 +145,12 @@ overflows(struct view *v)
 }
 
 static void
+unsent(struct view *v)
+{
+	by_udp(v, offsetof(struct udp_stats, tx_dropped));
+}
+
+static void
 duplicates(struct view *v)
 {
 	for (size_t i = 0; i < v->src->nlisteners; i++)
@@ -225,7 +232,11 @@ denied(struct view *v)
 {
 	VALUE(v, v->proxy->refused, "reason", "acl");
 	VALUE(v, v->proxy->challenges, "reason", "unproven-address");
+	VALUE(v, v->proxy->withheld, "reason", "flood");
 	VALUE(v, v->proxy->hop_limit, "reason", "hop-limit");
+	VALUE(v, server_stats(v->src->server)->retired, "reason",
+	    "retired-listener");
+	VALUE(v, server_stats(v->src->server)->left, "reason", "restart");
 }
 
 /* ---- messages ---- */
@@ -379,6 +390,27 @@ origin_queued(struct view *v)
 			    "origin", origin_at(it)->name);
 }
 
+static void
+origin_errors(struct view *v)
+{
+	VALUE(v, v->proxy->timeouts, "reason", "timeout");
+	VALUE(v, v->proxy->unreachable, "reason", "unreachable");
+	VALUE(v, v->proxy->bad_responses, "reason", "bad-response");
+	VALUE(v, v->proxy->held_back, "reason", "held-back");
+}
+
+static void
+origin_delayed(struct view *v)
+{
+	VALUE1(v, client_flow_stats(v->src->client)->queued);
+}
+
+static void
+origin_silences(struct view *v)
+{
+	VALUE1(v, client_flow_stats(v->src->client)->silences);
+}
+
 /* ---- observations ---- */
 
 /* Whether R observes, or has. */
@@ -432,6 +464,22 @@ renewed(struct view *v)
 		if (observes(&v->route[i]))
 			VALUE(v, v->route[i].renewed, "route",
 			    v->route[i].route, "reason", "stale");
+}
+
+static void
+observations_lost(struct view *v)
+{
+	VALUE1(v, v->proxy->observations_lost);
+}
+
+static void
+observers_ended(struct view *v)
+{
+	const struct dgram_stats *c = client_side(v);
+
+	VALUE(v, c->observers_reset, "reason", "reset");
+	VALUE(v, c->observers_silent, "reason", "silent");
+	VALUE(v, v->proxy->observers_parted, "reason", "reload");
 }
 
 /* ---- the cache, blocks, names ---- */
@@ -512,23 +560,19 @@ name_times(struct view *v)
 static void
 limits(struct view *v)
 {
-	const struct sources *src = v->src;
-	const struct dgram_stats *c = client_side(v), *o = origin_side(v);
-	const struct server_stats *s = server_stats(src->server);
+	const struct limit *l;
 
-	VALUE(v, v->proxy->full, "table", "requests");
-	VALUE(v, dgram_received_stats(server_dgram(src->server))->refused,
-	    "table", "received");
-	VALUE(v, c->full + o->full, "table", "exchanges");
-	VALUE(v, c->no_mid + o->no_mid, "table", "message-ids");
-	VALUE(v, s->peers_full, "table", "clients");
-	VALUE(v, client_dests_stats(src->client)->refused, "table",
-	    "destinations");
-	VALUE(v, client_flow_stats(src->client)->refused, "table", "queue");
-	VALUE(v, v->proxy->observers_refused, "table", "observers");
-	VALUE(v, v->levels.uploads_refused, "table", "uploads");
-	VALUE(v, v->levels.cache_refused, "table", "cache");
-	VALUE(v, resolve_stats(src->resolver)->refused, "table", "names");
+	for (size_t i = 0; (l = limits_row(i)) != NULL; i++)
+		VALUE(v, l->count(v->src, &v->levels), "table", l->table);
+}
+
+static void
+limit_evictions(struct view *v)
+{
+	const struct limit *l;
+
+	for (size_t i = 0; (l = limits_eviction(i)) != NULL; i++)
+		VALUE(v, l->count(v->src, &v->levels), "table", l->table);
 }
 
 /* ---- the table ---- */
@@ -564,6 +608,8 @@ static const struct family {
 	    "Input dropped before it became a request."),
 	COUNTER("listener_receive_queue_overflows_total", overflows,
 	    "Datagrams the kernel dropped (SO_RXQ_OVFL)."),
+	COUNTER("listener_unsent_datagrams_total", unsent,
+	    "Datagrams dropped: no room to wait, or refused by the kernel."),
 	COUNTER("requests_total", requests,
 	    "Requests accepted, by route taken."),
 	COUNTER("responses_total", responses, "Responses sent, by code."),
@@ -596,6 +642,12 @@ static const struct family {
 	    "Outstanding interactions (NSTART)."),
 	GAUGE("origin_queued_requests", origin_queued,
 	    "Requests waiting for a slot."),
+	COUNTER("origin_errors_total", origin_errors,
+	    "Requests without a usable answer from an origin."),
+	COUNTER("origin_delayed_requests_total", origin_delayed,
+	    "Requests that had to wait for a slot (nstart, probing-rate)."),
+	COUNTER("origin_silences_total", origin_silences,
+	    "Requests given up without any sign of life of the origin."),
 	GAUGE("observations_upstream", observations,
 	    "Observations this proxy holds at origins."),
 	GAUGE("observations_downstream", observers,
@@ -606,6 +658,10 @@ static const struct family {
 	    "Notifications sent to observers."),
 	COUNTER("observation_reregistrations_total", renewed,
 	    "Upstream registrations renewed."),
+	COUNTER("observations_lost_total", observations_lost,
+	    "Observations ended because their origins keep them no longer."),
+	COUNTER("observers_ended_total", observers_ended,
+	    "Observers removed without having asked for it."),
 	COUNTER("cache_lookups_total", lookups, "Cache look-ups."),
 	GAUGE("cache_entries", entries, "Responses held."),
 	GAUGE("cache_size_bytes", cache_size, "Memory held by the cache."),
@@ -622,6 +678,8 @@ static const struct family {
 	    "Name look-up time."),
 	COUNTER("memory_limit_rejections_total", limits,
 	    "Work refused because a configured limit was reached."),
+	COUNTER("table_evictions_total", limit_evictions,
+	    "Entries forgotten before their time to make room."),
 	HISTOGRAM("event_loop_lag_seconds", loop_lag_seconds,
 	    "How late timers ran."),
 };

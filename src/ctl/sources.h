@@ -46,6 +46,7 @@ struct sources {
 	struct server *server;
 	struct client *client;
 	struct resolver *resolver;
+	const struct buf_pool *bufs;
 };
 
 /* What an operator can have done. */

@@ -2,9 +2,9 @@
  * core: struct daemon, and what its parts call of each other.
  *
  * Private to daemon.c (from the beginning to the end), listen.c (sockets that
- * requests come to), regime.c (configurations in use), reload.c (from one to
- * the next), service.c (the service manager), start.c (the first sockets) and
- * store.c (sockets that the manager keeps).
+ * requests come to), news.c (what is said unasked), regime.c (configurations in
+ * use), reload.c (from one to the next), service.c (the service manager),
+ * start.c (the first sockets) and store.c (sockets that the manager keeps).
  */
 #ifndef MAIN_CORE_H
 #define MAIN_CORE_H
@@ -18,7 +18,16 @@
 #include "server/server.h"
 #include "upstream/client.h"
 
-enum { STATUS_MAX = 400 };
+enum {
+	STATUS_MAX = 400,
+	LIMITS_MAX = 32,	/* rows of ctl/limits.h */
+};
+
+/* What has been said of a limit. */
+struct limit_told {
+	uint64_t n;		/* refusals so far */
+	uint64_t when;		/* ms */
+};
 
 /* A configuration, in use, or used by what began under it. */
 struct regime {
@@ -68,6 +77,7 @@ struct daemon {
 	uint64_t watchdog_ms;	/* 0: nobody listens */
 	char *refused;		/* why the last configuration was; or NULL */
 	char told[STATUS_MAX];	/* the status told last */
+	struct limit_told limits[LIMITS_MAX];	/* news.c's */
 };
 
 /* ---- daemon.c ---- */
@@ -152,6 +162,11 @@ void store_taken(struct daemon *d);
 /* Has FD kept, which was bound for WANTED; false: nobody keeps it. */
 bool store_put(const struct addr *wanted, int fd);
 void store_remove(const struct addr *wanted);
+
+/* ---- news.c ---- */
+
+/* Says what is new since the last time. */
+void news_tell(struct daemon *d, uint64_t now);
 
 /* ---- service.c ---- */
 

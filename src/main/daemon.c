@@ -14,6 +14,7 @@
 
 #include "base/journal.h"
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "main/core.h"
 #include "main/explain.h"
 
@@ -235,6 +236,7 @@ build_admin(struct daemon *d)
 	src->server = d->server;
 	src->client = d->client;
 	src->resolver = d->resolver;
+	src->bufs = d->bufs;
 	daemon_show(d);
 	d->admin.act = (struct ctl_actions){
 		.user = d,
@@ -313,6 +315,19 @@ raise_descriptor_limit(void)
 		    strerror(errno));
 }
 
+/* Whatever the level and the target of the log. */
+static void
+say_ready(const struct daemon *d)
+{
+	char *text = xasprintf("ready: %s", d->addresses);
+
+	if (!log_entry(LOG_STARTED, NULL, text)) {
+		fprintf(stderr, "%s\n", text);
+		fflush(stderr);
+	}
+	free(text);
+}
+
 static int
 run(const struct args *a, struct conf *c, int log_fd)
 {
@@ -329,8 +344,7 @@ run(const struct args *a, struct conf *c, int log_fd)
 	service_init(&d);
 	regime_use(&d, regime_new(&d, c));
 	if (build(&d)) {
-		fprintf(stderr, "ready: %s\n", d.addresses);
-		fflush(stderr);
+		say_ready(&d);
 		service_ready(&d);
 		loop_run(d.loop);
 		log_info(NULL, "stopped");

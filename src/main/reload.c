@@ -203,8 +203,8 @@ daemon_reload(struct daemon *d, char **text)
 	if (!prepare(d, &n, &why)) {
 		free(n.notes);
 		log_text(LOG_ERROR, why);
-		log_error(NULL, "reload refused: configuration %u stays in "
-		    "use", stats->generation);
+		log_event(LOG_RELOAD_FAILED, NULL, "reload refused: "
+		    "configuration %u stays in use", stats->generation);
 		stats->refused++;
 		stats->last_refused = true;
 		service_reloaded(d, why);

@@ -51,6 +51,7 @@ status_fire(struct timer *t, uint64_t now)
 	char text[STATUS_MAX];
 
 	timer_start(loop_timers(d->loop), t, now + STATUS_MS);
+	news_tell(d, now);
 	compose(d, text);
 	if (d->draining || strcmp(text, d->told) == 0)
 		return;

@@ -121,6 +121,7 @@ struct dgram_stats {
 	uint64_t superseded;	/* ... in the place of a copy of an older one */
 	uint64_t notifications_late;	/* no Message ID or buffer at first */
 	uint64_t observers_refused, observers_reset, observers_silent;
+	uint64_t observers_crowded;	/* refused: max_per_client */
 };
 
 /* A message layer on TIMERS, with datagrams from BUFS. PARAMS, TIMERS, BUFS and

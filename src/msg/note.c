@@ -116,6 +116,8 @@ err1:
 		free(n->token.heap);
 err0:
 	d->stats.observers_refused++;
+	d->stats.observers_crowded += p->notes != NULL &&
+	    p->notes->count >= d->params->max_per_client;
 	return false;
 }
 

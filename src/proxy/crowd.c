@@ -65,8 +65,10 @@ crowd_join(struct crowds *cs, const struct addr *client)
 		*c = (struct crowd){ .addr = id };
 		table_insert(&cs->table, &c->node, hash);
 	}
-	if (c->n >= cs->max)
+	if (c->n >= cs->max) {
+		cs->full++;
 		return NULL;
+	}
 	c->n++;
 	return c;
 }

@@ -24,6 +24,7 @@ struct crowds {
 	struct pool pool;
 	struct siphash_key key;
 	size_t max;		/* of one address */
+	uint64_t full;		/* refusals */
 };
 
 /* At most MAX of one address, of at most ALL altogether. */

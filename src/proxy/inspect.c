@@ -46,6 +46,14 @@ inspect_levels(const struct proxy *p, struct proxy_levels *out)
 		.uploads_expired = u->expired,
 		.uploads_dropped = u->dropped,
 		.uploads_refused = u->refused,
+		.requests_full = p->requests.full + p->fetches.full,
+		.uploads_full = u->full,
+		.transfers_full = p->transfers.full,
+		.observations_full = p->observation_pool.full,
+		.crowds_full = p->crowds.full,
+		.rates_evicted = p->limits.evicted + p->strangers.evicted,
+		.confirmed_evicted = p->echo.evicted,
+		.held_evicted = p->backoff.stats.evicted,
 		.draining = p->draining,
 	};
 }

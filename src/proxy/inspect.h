@@ -18,6 +18,11 @@ struct proxy_levels {
 	size_t uploads, downloads;	/* bodies being put together */
 	uint64_t uploads_done, uploads_expired, uploads_dropped,
 	    uploads_refused;
+	/* Refused for want of room, */
+	uint64_t requests_full, uploads_full, transfers_full,
+	    observations_full, crowds_full;
+	/* ... or forgotten before their time. */
+	uint64_t rates_evicted, confirmed_evicted, held_evicted;
 	bool draining;
 };
 

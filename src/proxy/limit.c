@@ -75,9 +75,11 @@ evict(struct limits *l)
 {
 	struct bucket *b = quietest(l);
 
-	if (b != NULL)
-		forget(l, b);
-	return b != NULL;
+	if (b == NULL)
+		return false;
+	forget(l, b);
+	l->evicted++;
+	return true;
 }
 
 static void

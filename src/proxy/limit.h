@@ -25,6 +25,7 @@ struct limits {
 	struct list quiet;	/* longest quiet first */
 	struct pool pool;
 	struct siphash_key key;
+	uint64_t evicted;	/* clients, for others */
 };
 
 /* Room for MAX clients. */

@@ -521,8 +521,11 @@ store(struct proxy *p, const struct fetch *f, const struct coap_msg *m)
 		.client = f->client,
 	};
 
-	if (item.body.n > p->conf->cache.max_entry || !fresh_put_stored(m, &w))
+	if (item.body.n > p->conf->cache.max_entry ||
+	    !fresh_put_stored(m, &w)) {
+		p->cache.stats.refused++;
 		return NULL;
+	}
 	item.opts = writer_span(&w);
 	return cache_store(&p->cache, &key, &item, p->now);
 }

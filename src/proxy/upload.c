@@ -597,6 +597,7 @@ upload_feed(struct uploads *u, const struct upload_from *from,
 	out->block.more = step == UPLOAD_CONTINUE;
 	if (step != UPLOAD_CONTINUE && step != UPLOAD_DONE)
 		u->stats.refused++;
+	u->stats.full += step == UPLOAD_FULL;
 	return step;
 }
 

@@ -39,7 +39,8 @@ struct upload_stats {
 	uint64_t finished;
 	uint64_t expired;	/* no block for lifetime */
 	uint64_t dropped;	/* replaced, grown too large, or for room */
-	uint64_t refused;	/* blocks that got an error */
+	uint64_t refused;	/* blocks that got an error, */
+	uint64_t full;		/* ... for want of room */
 };
 
 struct uploads {

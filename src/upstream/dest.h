@@ -43,6 +43,7 @@ struct dest {
 	struct flow flow;
 	struct timer wake;	/* the queue may go on */
 	bool busy;		/* must not be closed now */
+	bool told_silent;	/* what operators have heard of flow.silent */
 	struct list ports;	/* the current one first */
 	unsigned nports;
 	uint64_t used;		/* when last sent to, or seen busy, ms */

@@ -38,6 +38,8 @@ in_overlay()
 	conf=/etc/coaproxy/coaproxy.conf
 	say_if_fails dpkg --install /package/coaproxy.deb
 	say_if_fails getent passwd coaproxy
+	# A trigger of systemd has read it.
+	say_if_fails sh -c 'journalctl --list-catalog | grep -q coaproxy:'
 	say_if_fails test -L \
 	    /etc/systemd/system/multi-user.target.wants/coaproxy.service
 	say_if_fails systemd-analyze verify --man=no \

@@ -271,6 +271,14 @@ def _():
             with Client(('127.0.0.1', int(ready[1]))) as client:
                 client.request(GET, '/a\n"', token=b'\x01\x02')
                 entry = entry_of(journal.recv(65536))
+                with open(conf.name, 'w') as other:
+                    other.write('nonsense\n')
+                process.send_signal(signal.SIGHUP)
+                # The errors are lines, the event is an entry.
+                refused = entry_of(journal.recv(65536))
+                contains(log.readline(), '<3>')
+                while '1 error' not in log.readline():
+                    pass
                 os.unlink(path)
                 client.request(GET, '/b')
                 line = log.readline()
@@ -278,6 +286,10 @@ def _():
             process.terminate()
             process.wait(START)
     equal(process.returncode, 0, 'exit status')
+    equal(refused, {
+        'PRIORITY': '3', 'SYSLOG_IDENTIFIER': 'coaproxy',
+        'MESSAGE_ID': '8f77a8dc893b4edb804b6a7eb6447824',
+        'MESSAGE': 'reload refused: configuration 1 stays in use'})
     equal({key: entry[key] for key in sorted(entry)
            if key not in ('MESSAGE', 'MESSAGE_ID', 'COAP_SIZE',
                           'COAP_DURATION_USEC')},

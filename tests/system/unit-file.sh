@@ -50,6 +50,29 @@ then
 	failed=1
 fi
 
+# The journal takes the catalogue, and each message that has a number in the
+# program is in it.
+lib=$scratch/root/usr/lib/systemd/catalog
+mkdir -p "$lib" "$scratch/root/var/lib/systemd/catalog"
+cp "$top_srcdir/systemd/coaproxy.catalog" "$lib"
+if ! journalctl --root="$scratch/root" --update-catalog \
+    >"$scratch/catalog" 2>&1 ||
+    ! journalctl --root="$scratch/root" --list-catalog >"$scratch/listed"
+then
+	cat "$scratch/catalog"
+	echo 'coaproxy.catalog: the journal does not take it'
+	failed=1
+fi
+cat "$top_srcdir/src/base/log.c" "$top_srcdir/src/proxy/logline.c" |
+    grep -oE '[0-9a-f]{32}' | sort >"$scratch/sent"
+cut -d' ' -f1 "$scratch/listed" | sort >"$scratch/explained"
+if [ "$(grep -c . "$scratch/sent")" -lt 6 ] ||
+    ! diff "$scratch/sent" "$scratch/explained"
+then
+	echo 'coaproxy.catalog: not what the program sends'
+	failed=1
+fi
+
 mkdir -p "$scratch/root/etc/coaproxy/keys"
 if ! systemd-sysusers --root="$scratch/root" \
     "$top_srcdir/systemd/coaproxy.sysusers" ||

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "suites.h"
@@ -422,6 +424,67 @@ START_TEST(fields)
 }
 END_TEST
 
+/* A journal's socket, and its path in PATH, which is removed by the caller. */
+static int
+bind_journal(char path[static 64])
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(path, 64, "/tmp/coaproxy-log.%d", (int)getpid());
+	unlink(path);
+	memcpy(a.sun_path, path, strlen(path));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+START_TEST(events_are_lines)
+{
+	ck_assert(!log_entry(LOG_STARTED, NULL, "ready"));
+	ck_assert_str_eq(output(), "");
+	log_event(LOG_ORIGIN_DOWN, "192.0.2.1:5683", "n=%d", 7);
+	ck_assert_ptr_nonnull(strstr(output(),
+	    "Z warn 192.0.2.1:5683: n=7\n"));
+	log_level = LOG_WARN;
+	log_event(LOG_ORIGIN_UP, "192.0.2.1:5683", "n=%d", 7);
+	ck_assert_str_eq(output(), "");
+}
+END_TEST
+
+START_TEST(events_in_the_journal)
+{
+	char path[64], long_text[2000];
+	int fd = bind_journal(path);
+	ssize_t n;
+
+	be_journal(0);
+	log_open_journal(path);
+	log_event(LOG_ORIGIN_DOWN, "192.0.2.1:5683", "a\nMESSAGE_ID=%d", 7);
+	n = read(fd, got, sizeof(got) - 1);
+	ck_assert_int_gt(n, 0);
+	got[n] = '\0';
+	ck_assert_str_eq(got, "PRIORITY=4\nSYSLOG_IDENTIFIER=coaproxy\n"
+	    "MESSAGE_ID=e500b187c0b64121b5ff1e23c7e4a905\n"
+	    "COAP_ORIGIN=192.0.2.1:5683\n"
+	    "MESSAGE=192.0.2.1:5683: a\\x0aMESSAGE_ID=7\n");
+	memset(long_text, '\1', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	ck_assert(log_entry(LOG_STARTED, NULL, long_text));
+	n = read(fd, got, sizeof(got));
+	ck_assert_int_gt(n, 1000);
+	ck_assert_int_eq(got[n - 1], '\n');
+	ck_assert_ptr_null(memchr(strstr(got, "\nMESSAGE=") + 1, '\n',
+	    (size_t)(got + n - 1 - strstr(got, "\nMESSAGE=") - 1)));
+	ck_assert_str_eq(output(), "");
+	/* Nobody is there: a line. */
+	ck_assert_int_eq(unlink(path), 0);
+	close(fd);
+	log_event(LOG_RELOAD_FAILED, NULL, "why");
+	ck_assert_str_eq(output(), "<3>why\n");
+}
+END_TEST
+
 Suite *
 log_suite(void)
 {
@@ -446,6 +509,8 @@ log_suite(void)
 	tcase_add_test(tc, access_lines);
 	tcase_add_test(tc, longest_access_line);
 	tcase_add_test(tc, fields);
+	tcase_add_test(tc, events_are_lines);
+	tcase_add_test(tc, events_in_the_journal);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -20,8 +20,8 @@ int
 main(void)
 {
 	static Suite *(*const suites[])(void) = {
-		command_suite, expo_suite, rows_suite, text_suite,
-		trace_suite,
+		command_suite, expo_suite, limits_suite, rows_suite,
+		text_suite, trace_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

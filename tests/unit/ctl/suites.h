@@ -6,6 +6,7 @@
 
 Suite *command_suite(void);
 Suite *expo_suite(void);
+Suite *limits_suite(void);
 Suite *rows_suite(void);
 Suite *text_suite(void);
 Suite *trace_suite(void);

@@ -1,0 +1,104 @@
+/*
+ * limits: two tables, each row with the one counter that says it.
+ */
+#include "ctl/limits.h"
+
+#define COUNT(name, expression)                                             \
+	static uint64_t name(const struct sources *src,                     \
+	    const struct proxy_levels *levels)                              \
+	{                                                                   \
+		(void)src;                                                  \
+		(void)levels;                                               \
+		return expression;                                          \
+	}
+
+static const struct dgram_stats *
+client_side(const struct sources *src)
+{
+	return dgram_stats(server_dgram(src->server));
+}
+
+static const struct dgram_stats *
+origin_side(const struct sources *src)
+{
+	return dgram_stats(client_dgram(src->client));
+}
+
+static const struct received_stats *
+received_of(const struct sources *src)
+{
+	return dgram_received_stats(server_dgram(src->server));
+}
+
+/* Those that one client may not have are counted as such. */
+static uint64_t
+observers_refused(const struct sources *src, const struct proxy_levels *levels)
+{
+	uint64_t all = proxy_stats(src->proxy)->observers_refused;
+	uint64_t crowded = client_side(src)->observers_crowded +
+	    levels->crowds_full + levels->observations_full;
+
+	return all > crowded ? all - crowded : 0;
+}
+
+COUNT(requests, levels->requests_full)
+COUNT(received, received_of(src)->refused)
+COUNT(exchanges, client_side(src)->full + origin_side(src)->full)
+COUNT(buffers, buf_pool_full(src->bufs))
+COUNT(message_ids, client_side(src)->no_mid + origin_side(src)->no_mid)
+COUNT(clients, server_stats(src->server)->peers_full)
+COUNT(destinations, client_dests_stats(src->client)->refused)
+COUNT(queue, client_flow_stats(src->client)->refused)
+COUNT(per_client, client_side(src)->observers_crowded + levels->crowds_full)
+COUNT(observations, levels->observations_full)
+COUNT(uploads, levels->uploads_full)
+COUNT(transfers, levels->transfers_full)
+COUNT(bodies, proxy_stats(src->proxy)->too_large)
+COUNT(cache, levels->cache_refused)
+COUNT(names, resolve_stats(src->resolver)->refused)
+
+static const struct limit rows[] = {
+	{ "requests", "[message] max-exchanges", requests },
+	{ "received", "[message] max-exchanges", received },
+	{ "exchanges", "[message] max-exchanges", exchanges },
+	{ "buffers", "[message] max-exchanges", buffers },
+	{ "message-ids", "[message] max-upstream-ports", message_ids },
+	{ "clients", "[message] max-exchanges", clients },
+	{ "destinations", NULL, destinations },
+	{ "queue", "[message] queue-per-origin", queue },
+	{ "observers", "[observe] max-observers", observers_refused },
+	{ "observers-per-client", "[observe] max-per-client", per_client },
+	{ "observations", "[message] max-exchanges", observations },
+	{ "uploads", "[block] max-transfers", uploads },
+	{ "transfers", "[block] max-transfers", transfers },
+	{ "bodies", "[block] max-body", bodies },
+	{ "cache", "[cache] max-entry", cache },
+	{ "names", NULL, names },
+};
+
+COUNT(received_early, received_of(src)->evicted)
+COUNT(clients_early, dgram_peers(server_dgram(src->server))->evicted)
+COUNT(rates_early, levels->rates_evicted)
+COUNT(confirmed_early, levels->confirmed_evicted)
+COUNT(held_early, levels->held_evicted)
+
+static const struct limit evictions[] = {
+	{ "received", "[message] max-exchanges", received_early },
+	{ "clients", "[message] max-exchanges", clients_early },
+	{ "rate-limits", "[message] max-exchanges", rates_early },
+	{ "confirmed", "[message] max-exchanges", confirmed_early },
+	{ "held-back", NULL, held_early },
+};
+
+const struct limit *
+limits_row(size_t i)
+{
+	return i < sizeof(rows) / sizeof(rows[0]) ? &rows[i] : NULL;
+}
+
+const struct limit *
+limits_eviction(size_t i)
+{
+	return i < sizeof(evictions) / sizeof(evictions[0]) ? &evictions[i] :
+	    NULL;
+}

@@ -1,0 +1,29 @@
+/*
+ * limits: how often each bound of the configuration has been met.
+ *
+ * Read from the statistics of the modules; the names are the label "table" of
+ * the metrics, and that of the field COAP_LIMIT in the journal.
+ */
+#ifndef CTL_LIMITS_H
+#define CTL_LIMITS_H
+
+#include "ctl/sources.h"
+#include "proxy/inspect.h"
+
+struct limit {
+	const char *table;
+	/* What sets it: "[section] key", several with commas between; NULL:
+	 * nothing. */
+	const char *keys;
+	/* How often it has refused something so far. */
+	uint64_t (*count)(const struct sources *src,
+	    const struct proxy_levels *levels);
+};
+
+/* The I-th of those that refuse; NULL behind the last. */
+const struct limit *limits_row(size_t i);
+
+/* Likewise of those at which something else is forgotten before its time. */
+const struct limit *limits_eviction(size_t i);
+
+#endif
