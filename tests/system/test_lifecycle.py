@@ -29,7 +29,11 @@ def supervised(manager):
         equal(state['READY'], '1')
         contains(state['STATUS'], '1 listener')
         proxy.signal(signal.SIGTERM)
-        equal(manager.next_with('STOPPING')['STOPPING'], '1')
+        state = manager.next_with('STOPPING')
+        equal((state['STOPPING'], state['STATUS']),
+              ('1', 'Draining 0 requests'))
+        # A second more than drain.
+        equal(state['EXTEND_TIMEOUT_USEC'], '6000000')
         equal(proxy.wait_end(), 0)
 
 

@@ -39,6 +39,35 @@ do
 	tail -n 1 "$scratch/security"
 done
 
+# Additions of the cookbook, each as if it had been written into the unit.
+for name in 20-acl 30-log 40-big
+do
+	unit=$scratch/$name.service
+	sed 's,^\(Exec[A-Za-z]*\)=.*,\1=/bin/true,' \
+	    "$top_builddir/systemd/coaproxy.service" >"$unit"
+	awk -v fence="\`\`\`systemd $name.conf" '
+		$0 == fence { on = 1; next }
+		/^```/ { on = 0 }
+		on { print; n++ }
+		END { exit n == 0 }' "$top_srcdir/docs/cookbook.md" >>"$unit" || {
+		echo "$name.conf: not in the cookbook"
+		failed=1
+	}
+	if ! said=$(systemd-analyze verify --man=no "$unit" 2>&1) ||
+	    printf '%s\n' "$said" | grep -F "$unit"
+	then
+		echo "$name.conf: systemd-analyze verify: $said"
+		failed=1
+	fi
+	systemd-analyze security --offline=true --threshold=12 --no-pager \
+	    "$unit" >"$scratch/security" 2>&1 || {
+		cat "$scratch/security"
+		echo "$name.conf: the exposure is above 1.2"
+		failed=1
+	}
+	tail -n 1 "$scratch/security"
+done
+
 # What the socket unit belongs to is beside it by now.
 socket=$scratch/coaproxy-coap.socket
 cp "$top_srcdir/systemd/coaproxy-coap.socket" "$socket"
