@@ -567,11 +567,16 @@ udp_waiting(const struct net_sock *s)
 struct net_sock *
 udp_adopt(struct udp *u, int fd, const struct net_sock_ops *ops, void *user)
 {
+	struct net_sock *s;
 	struct sock k;
 
 	if (!sock_adopt(&k, fd))
 		return NULL;
-	return add_sock(u, &k, ops, user);
+	s = add_sock(u, &k, ops, user);
+	/* What was lost before is not ours to count. */
+	if (s != NULL)
+		s->dropped = sock_dropped(&s->sock);
+	return s;
 }
 
 int

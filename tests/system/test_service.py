@@ -203,4 +203,18 @@ def _():
             pass
 
 
+@test('STATUS: origins that do not answer')
+def _():
+    with manager() as boss, Origin() as origin, Proxy(
+            '[message]\nack-timeout = 1s\nack-random-factor = 1\n'
+            'max-retransmit = 0\n'
+            f'[route]\nto = coap://127.0.0.1:{origin.port}\n',
+            env=boss.env) as proxy, Client(proxy.address) as client:
+        boss.next_with('READY')
+        sent = client.send(Message(GET))
+        equal(client.await_response(sent).code, '5.04')
+        equal(boss.next(), {'STATUS': 'Serving 1 listener, 1 route '
+                            '(configuration 1), 1 silent origin'})
+
+
 tap.run()

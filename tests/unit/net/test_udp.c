@@ -282,6 +282,36 @@ START_TEST(kernel_losses_are_counted)
 }
 END_TEST
 
+/* What the kernel has dropped of a socket that another process had. */
+START_TEST(losses_of_before_are_not_counted)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct end e = { 0 };
+	struct addr a;
+	int little = 4096, to;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little,
+	    sizeof(little)), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	a = raw_local(fd);
+	to = raw_socket(a.port);
+	for (int i = 0; i < 1000; i++)
+		raw_send(to, 1);
+	e.s = udp_adopt(rig.udp, fd, &end_ops, &e);
+	ck_assert_ptr_nonnull(e.s);
+	raw_send(to, 1);
+	ck_assert(await(&e, 2));
+	(void)fixture_run(&rig.fx, NULL, NULL, 50);
+	ck_assert_uint_lt(e.inputs, 1000);
+	ck_assert_uint_eq(udp_sock_stats(e.s)->rx_overflow, 0);
+	close_end(&e);
+	(void)close(to);
+}
+END_TEST
+
 static bool
 own_link_local(struct addr *a)
 {
@@ -411,6 +441,7 @@ add_batch_tests(TCase *tc)
 	tcase_add_test(tc, truncation_is_told);
 	tcase_add_loop_test(tc, multicast_and_broadcast_are_told, 0, 4);
 	tcase_add_test(tc, kernel_losses_are_counted);
+	tcase_add_test(tc, losses_of_before_are_not_counted);
 	tcase_add_test(tc, link_local_keeps_its_scope);
 	tcase_add_loop_test(tc, beside, 0, 4);
 	tcase_add_test(tc, not_beside_others);
