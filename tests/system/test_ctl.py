@@ -199,6 +199,23 @@ def _():
         equal(p.wait_end(), 0)
 
 
+@test('-j: every command answers in lines of JSON, or with none')
+def _():
+    with setting() as (origin, p, client):
+        ask(origin, client, '/first')
+        client.send(Message(GET, '/third', [(OBSERVE, 0)]))
+        origin.answer(options=[(OBSERVE, 1)])
+        client.receive()
+        least = {'status': 1, 'routes': 3, 'origins': 1, 'observations': 1,
+                 'cache': 1, 'reload': 0, 'log': 1, 'help': 10}
+        for command, lines in least.items():
+            rows = p.json(command)
+            equal(len(rows) >= lines, True, f'{command}: {rows}')
+            equal({type(row) for row in rows} <= {dict}, True, command)
+        # Notifications of the end are still to be acknowledged.
+        equal(p.json('drain')[0].keys(), {'draining'})
+
+
 @test('wrong commands end with 1 and a reason, wrong options with 2')
 def _():
     with setting() as (_, p, _):

@@ -289,6 +289,12 @@ def _():
                     or ''):
                 equal(time.monotonic() < deadline, True, 'in time')
                 time.sleep(0.01)
+            # The access log goes there, too.
+            with Client(proxy.address) as client:
+                equal(client.request(GET, '/no').code, '4.04')
+            contains(pathlib.Path(path).read_text(), ' access ')
+            before = pathlib.Path(path + '.1').read_text()
+            equal('configuration 2' in before or ' access ' in before, False)
             proxy.configure(text.replace(path, directory + '/no/log'))
             proxy.signal(signal.SIGHUP)
             while 'cannot open' not in pathlib.Path(path).read_text():
