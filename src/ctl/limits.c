@@ -58,22 +58,23 @@ COUNT(cache, levels->cache_refused)
 COUNT(names, resolve_stats(src->resolver)->refused)
 
 static const struct limit rows[] = {
-	{ "requests", "[message] max-exchanges", requests },
-	{ "received", "[message] max-exchanges", received },
-	{ "exchanges", "[message] max-exchanges", exchanges },
-	{ "buffers", "[message] max-exchanges", buffers },
-	{ "message-ids", "[message] max-upstream-ports", message_ids },
-	{ "clients", "[message] max-exchanges", clients },
-	{ "destinations", NULL, destinations },
-	{ "queue", "[message] queue-per-origin", queue },
-	{ "observers", "[observe] max-observers", observers_refused },
-	{ "observers-per-client", "[observe] max-per-client", per_client },
-	{ "observations", "[message] max-exchanges", observations },
-	{ "uploads", "[block] max-transfers", uploads },
-	{ "transfers", "[block] max-transfers", transfers },
-	{ "bodies", "[block] max-body", bodies },
-	{ "cache", "[cache] max-entry", cache },
-	{ "names", NULL, names },
+	{ "requests", "[message] max-exchanges", requests, false },
+	{ "received", "[message] max-exchanges", received, false },
+	{ "exchanges", "[message] max-exchanges", exchanges, false },
+	{ "buffers", "[message] max-exchanges", buffers, false },
+	{ "message-ids", "[message] max-upstream-ports", message_ids, false },
+	{ "clients", "[message] max-exchanges", clients, false },
+	{ "destinations", NULL, destinations, false },
+	{ "queue", "[message] queue-per-origin", queue, false },
+	{ "observers", "[observe] max-observers", observers_refused, false },
+	{ "observers-per-client", "[observe] max-per-client", per_client,
+		true },
+	{ "observations", "[message] max-exchanges", observations, false },
+	{ "uploads", "[block] max-transfers", uploads, false },
+	{ "transfers", "[block] max-transfers", transfers, false },
+	{ "bodies", "[block] max-body", bodies, true },
+	{ "cache", "[cache] max-entry", cache, true },
+	{ "names", NULL, names, false },
 };
 
 COUNT(received_early, received_of(src)->evicted)
@@ -83,11 +84,11 @@ COUNT(confirmed_early, levels->confirmed_evicted)
 COUNT(held_early, levels->held_evicted)
 
 static const struct limit evictions[] = {
-	{ "received", "[message] max-exchanges", received_early },
-	{ "clients", "[message] max-exchanges", clients_early },
-	{ "rate-limits", "[message] max-exchanges", rates_early },
-	{ "confirmed", "[message] max-exchanges", confirmed_early },
-	{ "held-back", NULL, held_early },
+	{ "received", "[message] max-exchanges", received_early, false },
+	{ "clients", "[message] max-exchanges", clients_early, false },
+	{ "rate-limits", "[message] max-exchanges", rates_early, false },
+	{ "confirmed", "[message] max-exchanges", confirmed_early, false },
+	{ "held-back", NULL, held_early, false },
 };
 
 const struct limit *

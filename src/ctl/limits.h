@@ -18,6 +18,9 @@ struct limit {
 	/* How often it has refused something so far. */
 	uint64_t (*count)(const struct sources *src,
 	    const struct proxy_levels *levels);
+	/* About one client or one response alone: nothing that an operator
+	 * has to be told of. */
+	bool ordinary;
 };
 
 /* The I-th of those that refuse; NULL behind the last. */

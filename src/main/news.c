@@ -57,7 +57,7 @@ tell_limit(struct daemon *d, size_t i, const struct limit *l, uint64_t now,
 	struct limit_told *t = &d->limits[i];
 	uint64_t n = l->count(&d->admin.src, levels);
 
-	if (n <= t->n || (t->n > 0 && now < t->when + REPEAT_MS))
+	if (l->ordinary || n <= t->n || (t->n > 0 && now < t->when + REPEAT_MS))
 		return;
 	if (l->keys != NULL)
 		log_event(LOG_LIMIT_REACHED, l->table,

@@ -333,6 +333,10 @@ def _():
         done = subprocess.run([PROMTOOL, 'check', 'metrics'], input=m.text,
                               capture_output=True, text=True, timeout=20)
         equal((done.returncode, done.stderr), (0, ''))
+    done = subprocess.run(
+        [PROMTOOL, 'check', 'rules', TOP / 'contrib/alerts.yml'],
+        capture_output=True, text=True, timeout=20)
+    equal((done.returncode, done.stderr), (0, ''), done.stdout)
 
 
 @test('the parser of this test refuses what is no such format')
@@ -601,6 +605,23 @@ def _():
             configure(p, LISTEN.format(name='inside', host=2) + lamp)
             only_forward(before, p.metrics(),
                          gone=('public', 'gone', f'127.0.0.1:{other.port}'))
+
+
+@test('reload: requests to a listener that is going are counted')
+def _():
+    with Origin() as origin:
+        lamp = ROUTE.format(name='lamp', path='/lamp', port=origin.port)
+        with Watched(LISTEN.format(name='old', host=1) + lamp) as p, \
+                Client(p.address) as client, Client(p.address) as late:
+            sent = client.send(Message(GET, '/lamp'))
+            request = origin.receive()
+            p.configure(LISTEN.format(name='new', host=2) + lamp)
+            p.ctl('reload')
+            equal(late.request(GET, '/lamp').code, '5.03')
+            equal(p.metrics().value('coaproxy_requests_denied_total',
+                                    reason='retired-listener'), 1)
+            origin.reply(request)
+            equal(client.await_response(sent).code, '2.05')
 
 
 @test('reload: an observation is counted by the route that it goes on by')
