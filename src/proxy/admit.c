@@ -36,15 +36,38 @@ pattern_covers(const struct uri_pattern *p, const struct target *t,
 	return addr != NULL ? netlist_match(&p->net, addr) : 0;
 }
 
-/* Whether something may listen for CoAP at PORT: CoAP's own ports, those that
- * 6LoWPAN compresses best (RFC 6282 4.3.1), and those that the configuration
- * names. Behind others are name servers and whatever else takes a datagram
- * that a client has chosen (ATK-20). */
-static bool
-port_known(const struct forward_conf *f, uint16_t port)
+/* Behind which ports there may be CoAP: its own, those that 6LoWPAN compresses
+ * best (RFC 6282 4.3.1), and those that the configuration names are KNOWN. Behind
+ * others may be whatever takes a datagram that a client has chosen (ATK-20): the
+ * system's own are CLOSED, USER ones are for what is listed. */
+enum port_class { PORT_CLOSED, PORT_USER, PORT_KNOWN };
+
+static enum port_class
+port_class(const struct forward_conf *f, uint16_t port)
 {
-	return port == 5683 || port == 5684 || port >> 4 == 0xf0b ||
-	    (f->ports != NULL && (f->ports[port >> 3] >> (port & 7) & 1) != 0);
+	if (port == 5683 || port == 5684 || port >> 4 == 0xf0b ||
+	    (f->ports != NULL && (f->ports[port >> 3] >> (port & 7) & 1) != 0))
+		return PORT_KNOWN;
+	return port < 1024 ? PORT_CLOSED : PORT_USER;
+}
+
+/* A word without a port that covers a target at a port of CLASS by BITS; LISTED:
+ * it is more than "any". */
+static bool
+opens(enum port_class class, bool listed)
+{
+	return class == PORT_KNOWN || (class == PORT_USER && listed);
+}
+
+/* LIST has more than "any". */
+static bool
+lists_some(const struct netlist *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->v[i].bits > 0)
+			return true;
+	}
+	return false;
 }
 
 /* How exactly F allows T at ADDR by a pattern. */
@@ -52,14 +75,15 @@ static int
 patterns_allow(const struct forward_conf *f, const struct target *t,
     const struct addr *addr)
 {
-	bool known = port_known(f, t->port);
+	enum port_class class = port_class(f, t->port);
 	int best = -1;
 
 	for (size_t i = 0; i < f->nallow_uri; i++) {
 		const struct uri_pattern *p = &f->allow_uri[i];
 		int bits = pattern_covers(p, t, addr);
 
-		if (bits > best && (known || p->port != 0 || p->every_port))
+		if (bits > best && (p->port != 0 || p->every_port ||
+		    opens(class, p->net.n == 0 || lists_some(&p->net))))
 			best = bits;
 	}
 	return best;
@@ -88,7 +112,7 @@ allowed_bits(const struct forward_conf *f, const struct target *t,
 	int uri = patterns_allow(f, t, addr);
 	int net = netlist_match(&f->allow_to, addr);
 
-	return uri > net || !port_known(f, t->port) ? uri : net;
+	return uri > net || !opens(port_class(f, t->port), net > 0) ? uri : net;
 }
 
 bool
@@ -103,8 +127,9 @@ admit_target(const struct forward_conf *f, const struct target *t,
 	if (pattern_denies(f, t, addr))
 		return false;
 	if (addr == NULL)
-		return (f->allow_to.n > 0 && port_known(f, t->port)) ||
-		    patterns_allow(f, t, NULL) >= 0;
+		return patterns_allow(f, t, NULL) >= 0 ||
+		    (f->allow_to.n > 0 && opens(port_class(f, t->port),
+		    lists_some(&f->allow_to)));
 	good = allowed_bits(f, t, addr);
 	if (good < 0 || netlist_match(&f->deny_to, addr) > good)
 		return false;

@@ -23,8 +23,9 @@ enum admit_forward admit_forward(const struct forward_conf *f,
  * while it is not known: then the answer is "no" only if no address could
  * change it. OURS: it is an address of this host; where deny-to covers
  * loopback it must be listed in allow-to, and not by "any" or by name
- * (ATK-19). A port that is neither one of CoAP nor one that the configuration
- * listens at or sends to must be written in the pattern that allows T
+ * (ATK-19). Ports that are neither CoAP's nor those that the configuration
+ * listens at or sends to are open from 1024 on to what allow-to lists by more
+ * than "any"; all others must be written in the pattern that allows T
  * (ATK-20). */
 bool admit_target(const struct forward_conf *f, const struct target *t,
     const struct addr *addr, bool ours);

@@ -119,6 +119,19 @@ def _():
             end.untouched()
 
 
+@test('ATK-20: other ports than those of CoAP: only to what is listed')
+def _():
+    with Origin() as origin, Proxy(
+            '[forward]\nallow-to = loopback') as proxy, \
+            Client(proxy.address) as client:
+        sent = asking(client, f'coap://127.0.0.1:{origin.port}/x')
+        origin.answer()
+        equal(client.await_response(sent).code, '2.05')
+        for port in (53, 123, 161, 1023):
+            equal(code_for(client, f'coap://127.0.0.1:{port}/x'), '5.05',
+                  port)
+
+
 @test('ATK-20: other ports than those of CoAP: no packet, no look-up')
 def _():
     with Origin() as origin, NameServer({'n.test': ['127.0.0.1']}) as dns, \
@@ -126,8 +139,8 @@ def _():
             [dns]
             servers = {dns.address}
             [forward]
-            allow-to = loopback coap://*.test''') as proxy, \
-            Client(proxy.address) as client:
+            allow-to = any
+            deny-to =''') as proxy, Client(proxy.address) as client:
         for host in ('127.0.0.1', 'n.test', 'other.test'):
             for port in (53, 123, 161, 5060, origin.port, 65535):
                 equal(code_for(client, f'coap://{host}:{port}/x'), '5.05',

@@ -191,7 +191,8 @@ START_TEST(this_host)
 END_TEST
 
 /* ATK-20: a port is one of CoAP, or one that the configuration sends to, or
- * written in the pattern that allows the target. */
+ * written in the pattern that allows the target; from 1024 on it is enough that
+ * the target is listed. */
 START_TEST(ports)
 {
 	uint8_t sent_to[65536 / 8] = { [5700 / 8] = 1 << 5700 % 8 };
@@ -216,18 +217,18 @@ START_TEST(ports)
 	} rows[] = {
 		{ "10.2.0.1", "10.2.0.1", 5683, true, true },
 		{ "10.2.0.1", "10.2.0.1", 5684, true, true },
-		{ "10.2.0.1", "10.2.0.1", 5682, false, false },
-		{ "10.2.0.1", "10.2.0.1", 5685, false, false },
-		{ "10.2.0.1", "10.2.0.1", 61615, false, false },
+		{ "10.2.0.1", "10.2.0.1", 5682, true, true },
+		{ "10.2.0.1", "10.2.0.1", 1023, false, false },
+		{ "10.2.0.1", "10.2.0.1", 1024, true, true },
 		{ "10.2.0.1", "10.2.0.1", 61616, true, true },
 		{ "10.2.0.1", "10.2.0.1", 61631, true, true },
-		{ "10.2.0.1", "10.2.0.1", 61632, false, false },
+		{ "10.2.0.1", "10.2.0.1", 61632, true, true },
 		{ "10.2.0.1", "10.2.0.1", 53, false, false },
 		{ "10.2.0.1", "10.2.0.1", 1, false, false },
-		{ "10.2.0.1", "10.2.0.1", 65535, false, false },
+		{ "10.2.0.1", "10.2.0.1", 65535, true, true },
 		{ "10.1.0.1", "10.1.0.1", 53, true, true },
 		{ "10.1.0.1", "10.1.0.1", 54, false, false },
-		{ "10.2.0.1", "10.2.0.1", 5700, false, true },
+		{ "10.2.0.1", "10.2.0.1", 5700, true, true },
 		{ "11.0.0.1", "11.0.0.1", 5700, false, false },
 		{ "lab.example", "203.0.113.1", 123, true, true },
 		{ "lab.example", NULL, 123, true, true },
@@ -235,9 +236,10 @@ START_TEST(ports)
 		{ "plant.example", "203.0.113.1", 123, false, false },
 		/* What no address can change needs no look-up. */
 		{ "plant.example", NULL, 123, false, false },
+		{ "plant.example", "203.0.113.1", 5700, true, true },
 		{ "other.example", NULL, 5683, true, true },
-		{ "other.example", NULL, 53, true, true },
-		{ "other.example", NULL, 5700, false, true },
+		{ "other.example", NULL, 53, false, false },
+		{ "other.example", NULL, 5700, true, true },
 	};
 
 	for (size_t i = 0; i < 2 * UNIT_COUNT(rows); i++) {
