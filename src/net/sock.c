@@ -270,17 +270,6 @@ sock_adopt(struct sock *k, int fd)
 	return false;
 }
 
-uint32_t
-sock_dropped(const struct sock *k)
-{
-	uint32_t info[SK_MEMINFO_VARS] = { 0 };
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(k->fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0)
-		return 0;
-	return info[SK_MEMINFO_DROPS];
-}
-
 /* The kernel gives the address in the header and, in spec_dst, the one of ours
  * it stands for: they differ for multicast and for broadcast. */
 static void

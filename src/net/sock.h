@@ -60,10 +60,6 @@ bool sock_connect(struct sock *k, const struct addr *peer);
  * errno. */
 bool sock_adopt(struct sock *k, int fd);
 
-/* How many datagrams the kernel has dropped for want of room in K so far, as it
- * counts for sock_read_control(). */
-uint32_t sock_dropped(const struct sock *k);
-
 void sock_close(struct sock *k);
 
 /* Reads the control messages of M, received on the wildcard K (others get what

@@ -68,6 +68,7 @@ struct net_sock {
 	bool blocked;		/* waiting to become writable */
 	struct sendq queue;
 	struct udp_stats stats;
+	uint32_t lost_before;	/* in another process */
 };
 
 /* -- receiving ----------------------------------------------------------- */
@@ -575,7 +576,7 @@ udp_adopt(struct udp *u, int fd, const struct net_sock_ops *ops, void *user)
 	s = add_sock(u, &k, ops, user);
 	/* What was lost before is not ours to count. */
 	if (s != NULL)
-		s->dropped = sock_dropped(&s->sock);
+		s->lost_before = sock_lost(&s->sock);
 	return s;
 }
 
@@ -590,7 +591,7 @@ udp_sock_stats(const struct net_sock *s)
 {
 	struct udp_stats st = s->stats;
 
-	st.rx_overflow = sock_lost(&s->sock);
+	st.rx_overflow = (uint32_t)(sock_lost(&s->sock) - s->lost_before);
 	return st;
 }
 

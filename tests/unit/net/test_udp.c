@@ -306,7 +306,7 @@ START_TEST(losses_of_before_are_not_counted)
 	ck_assert(await(&e, 2));
 	(void)fixture_run(&rig.fx, NULL, NULL, 50);
 	ck_assert_uint_lt(e.inputs, 1000);
-	ck_assert_uint_eq(udp_sock_stats(e.s)->rx_overflow, 0);
+	ck_assert_uint_eq(udp_sock_stats(e.s).rx_overflow, 0);
 	close_end(&e);
 	(void)close(to);
 }
