@@ -47,6 +47,8 @@ split(struct table *t)
 static void
 move(struct table *t, size_t steps)
 {
+	if (t->old == NULL)
+		return;
 	while (steps > 0 && t->moved <= t->old_mask) {
 		split(t);
 		steps--;
