@@ -238,7 +238,7 @@ START_TEST(ports)
 		{ "plant.example", NULL, 123, false, false },
 		{ "plant.example", "203.0.113.1", 5700, true, true },
 		{ "other.example", NULL, 5683, true, true },
-		{ "other.example", NULL, 53, false, false },
+		{ "other.example", NULL, 53, true, true },
 		{ "other.example", NULL, 5700, true, true },
 	};
 
