@@ -414,6 +414,19 @@ START_TEST(move)
 	ck_assert_uint_eq(p[1]->note, 7);
 	ck_assert_uint_eq(other->note, 7);
 	ck_assert_uint_eq(ps.table.count, 3);
+}
+END_TEST
+
+/* Who sends from many addresses and ports makes as many of these: 300 octets of
+ * memory each, its share of the buckets included, of which there are two for
+ * each peer when the table has just grown. */
+START_TEST(size)
+{
+	struct peers ps;
+
+	ck_assert(peers_init(&ps, 16, &rnd));
+	ck_assert_uint_le(ps.pool.size + 2 * sizeof(struct table_node *),
+	    300);
 	peers_fini(&ps);
 }
 END_TEST
@@ -425,6 +438,7 @@ peer_suite(void)
 	TCase *tc = tcase_create("peer");
 
 	rand_init_fixed(&rnd, 1);
+	tcase_add_test(tc, size);
 	tcase_add_test(tc, mids_count);
 	tcase_add_test(tc, mids_lease);
 	tcase_add_test(tc, mids_all);
