@@ -38,6 +38,7 @@ tests_unit_base_unit_SOURCES = $(unit_runner) \
 	tests/unit/base/test_arena.c \
 	tests/unit/base/test_buf.c \
 	tests/unit/base/test_hash.c \
+	tests/unit/base/test_chacha.c \
 	tests/unit/base/test_clock.c \
 	tests/unit/base/test_journal.c \
 	tests/unit/base/test_histo.c \

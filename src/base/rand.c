@@ -1,15 +1,15 @@
 /*
- * rand: a counter run through SipHash under a random key.
+ * rand: pieces of the key stream of ChaCha20.
  *
- * With 2-4 rounds, not the 1-3 of the tables: a table's hashes never leave the
- * process, but tokens, Message IDs and Request-Tags show whole outputs to
- * whoever listens, and the four nanoseconds are paid once or twice a request.
+ * Not the SipHash of the tables: a table's hashes never leave the process, but
+ * tokens, Message IDs and Request-Tags show whole outputs to whoever listens.
+ * The beginning of each piece is the key of the next.
  */
 #include "base/rand.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/log.h"
@@ -22,28 +22,36 @@ rand_init(struct rand *r)
 	/* Up to 256 octets are never cut short by a signal; see getrandom(2).
 	 * Waiting for the pool at boot may be interrupted. */
 	do
-		n = getrandom(&r->key, sizeof(r->key), 0);
+		n = getrandom(r->key, sizeof(r->key), 0);
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(r->key)) {
 		log_error(NULL, "no randomness: errno=%d", errno);
 		abort();
 	}
-	r->counter = 0;
+	r->left = 0;
 	r->pieces = 0;
 }
 
 void
 rand_init_fixed(struct rand *r, uint64_t seed)
 {
-	*r = (struct rand){ .key = { seed, ~seed } };
+	*r = (struct rand){
+		.key = { (uint32_t)seed, (uint32_t)(seed >> 32) },
+	};
 }
 
-uint64_t
-rand_u64(struct rand *r)
+void
+rand_fill(struct rand *r)
 {
-	uint64_t n = htole64(r->counter++);
+	uint32_t out[CHACHA_WORDS][CHACHA_LANES];
+	const uint8_t *p = (const uint8_t *)out;
 
-	return siphash_rounds(&r->key, span_make(&n, sizeof(n)), 2, 4);
+	_Static_assert(sizeof(out) == sizeof(r->key) + sizeof(r->words),
+	    "all of it is used");
+	chacha_blocks(r->key, out);
+	memcpy(r->key, p, sizeof(r->key));
+	memcpy(r->words, p + sizeof(r->key), sizeof(r->words));
+	r->left = RAND_WORDS;
 }
 
 uint64_t

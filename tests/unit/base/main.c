@@ -6,6 +6,7 @@ static Suite *(*const suites[])(void) = {
 	addr_suite,
 	arena_suite,
 	buf_suite,
+	chacha_suite,
 	clock_suite,
 	hash_suite,
 	journal_suite,

@@ -7,6 +7,7 @@
 Suite *addr_suite(void);
 Suite *arena_suite(void);
 Suite *buf_suite(void);
+Suite *chacha_suite(void);
 Suite *clock_suite(void);
 Suite *hash_suite(void);
 Suite *journal_suite(void);
