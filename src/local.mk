@@ -119,8 +119,11 @@ src_libserver_a_SOURCES = \
 
 src_libupstream_a_SOURCES = \
 	src/upstream/client.c src/upstream/client.h \
+	src/upstream/core.h \
 	src/upstream/dest.c src/upstream/dest.h \
-	src/upstream/flow.c src/upstream/flow.h
+	src/upstream/flow.c src/upstream/flow.h \
+	src/upstream/renew.c \
+	src/upstream/unreachable.c
 
 src_libconf_a_SOURCES = \
 	src/conf/check.c src/conf/check.h \

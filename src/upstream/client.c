@@ -3,23 +3,20 @@
  *
  *	client_send -> (resolve -> client_resolved_cb) -> call_any -> call_at
  *	    -> (flow_wait ... pump) -> call_start
- *	    ... client_response_cb | client_failed_cb | port_error_cb (ICMP)
+ *	    ... client_response_cb | client_failed_cb | port_error_cb
  *
  * A call is its fetch's f->up, until a response opens a registration: then it
- * is f->watch.
- *
- *	client_response_cb -> call_watch
- *	client_renew -> (flow_wait ... pump) -> call_start
+ * is f->watch (renew.c).
  */
 #include "upstream/client.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "proxy/fetch.h"
 #include "proxy/tally.h"
+#include "upstream/core.h"
 
 enum {
 	SWEEP_MS = 10000,	/* between looks for idle destinations */
@@ -27,28 +24,7 @@ enum {
 	STRAYS_MS = 60000,
 };
 
-struct client {
-	const struct client_conf *conf;
-	struct timers *timers;
-	struct resolver *resolver;
-	struct dgram *dgram;
-	struct dests dests;
-	struct pool calls;
-	struct call *moved;	/* of call_moved() */
-	struct timer sweep;
-	struct client_stats stats;
-};
-
-struct call {
-	struct client *client;
-	struct fetch *fetch;
-	struct resolve *q;	/* waiting for an address, */
-	struct exchange *x;	/* or prepared, or sent */
-	struct flow_item item;
-	struct timer expect;	/* until when a NON counts as outstanding */
-};
-
-static void
+void
 call_free(struct call *call)
 {
 	struct client *c = call->client;
@@ -139,19 +115,6 @@ no_socket(struct client *c, int err)
 	}
 }
 
-/* Sends X, which is lasting, from where it went out first. */
-static struct port *
-start_again(struct client *c, struct exchange *x, struct dest *d, uint64_t now)
-{
-	struct port *port = x->sent.peer->io;
-
-	port = dest_port_again(d, port->serial, now);
-	if (port != NULL && dgram_start(c->dgram, x, &port->peer, now))
-		return port;
-	errno = EBUSY;
-	return NULL;
-}
-
 /* Sends CALL from D's current port, or from another one when that has no
  * Message ID left; NULL with errno. */
 static struct port *
@@ -179,7 +142,7 @@ call_start(struct client *c, struct call *call, struct dest *d,
 	struct port *port;
 	uint64_t expected;
 
-	port = f->watch == call ? start_again(c, call->x, d, now) :
+	port = f->watch == call ? call_start_again(c, call->x, d, now) :
 	    start_anywhere(c, call, d, now);
 	if (port == NULL) {
 		*why = no_socket(c, errno);
@@ -221,9 +184,7 @@ flow_moved(struct client *c, struct flow *flow, uint64_t now)
 		pump(c, dest_of(flow), now);
 }
 
-/* Likewise: it was CALL's turn. False when CALL has gone meanwhile: that the
- * next one failed was the end of its fetch, too. */
-static bool
+bool
 call_moved(struct client *c, struct call *call, struct flow *flow, uint64_t now)
 {
 	c->moved = call;
@@ -269,8 +230,8 @@ call_wait(struct client *c, struct call *call, struct dest *d, uint64_t now)
 	return ok;
 }
 
-static struct dgram_out
-request_of(const struct fetch *f)
+struct dgram_out
+call_request(const struct fetch *f)
 {
 	return (struct dgram_out){
 		.type = f->type,
@@ -281,8 +242,8 @@ request_of(const struct fetch *f)
 	};
 }
 
-static enum fetch_fail
-refusal_fail(enum dgram_refusal why)
+enum fetch_fail
+call_refusal(enum dgram_refusal why)
 {
 	return why == DGRAM_TOO_LARGE ? FETCH_TOO_LARGE : FETCH_BUSY;
 }
@@ -291,22 +252,21 @@ refusal_fail(enum dgram_refusal why)
 static bool
 call_prepare(struct client *c, struct call *call, enum fetch_fail *why)
 {
-	struct dgram_out out = request_of(call->fetch);
+	struct dgram_out out = call_request(call->fetch);
 	enum dgram_refusal refusal;
 
 	if (call->x != NULL)
 		return true;
 	call->x = dgram_prepare(c->dgram, &out, call, &refusal);
 	if (call->x == NULL) {
-		*why = refusal_fail(refusal);
+		*why = call_refusal(refusal);
 		return false;
 	}
 	flow_item_init(&call->item, call->x->sent.buf->len);
 	return true;
 }
 
-/* Sends CALL, which is prepared, to D, now or when its turn comes. */
-static bool
+bool
 call_go(struct client *c, struct call *call, struct dest *d,
     enum fetch_fail *why, uint64_t now)
 {
@@ -316,13 +276,6 @@ call_go(struct client *c, struct call *call, struct dest *d,
 		return call_start(c, call, d, why, now);
 	*why = FETCH_BUSY;
 	return call_wait(c, call, d, now);
-}
-
-/* Whether F goes where a client says, not where the configuration does. */
-static bool
-is_guest(const struct fetch *f)
-{
-	return f->route.rule == NULL && !f->route.as_proxy;
 }
 
 /* Sends CALL to A, if that may be used, now or when its turn comes. */
@@ -343,16 +296,13 @@ call_at(struct client *c, struct call *call, const struct addr *a,
 		return false;
 	}
 	*why = FETCH_BUSY;
-	d = dest_get(&c->dests, a, is_guest(call->fetch), now);
+	d = dest_get(&c->dests, a, call_is_guest(call->fetch), now);
 	if (d == NULL || !call_prepare(c, call, why))
 		return false;
 	return call_go(c, call, d, why, now);
 }
 
-/* Sends CALL to the first of N addresses that may be used and has a route: IPv6
- * comes first, also on a host that has none. Frees it when it cannot be
- * sent. */
-static enum upstream_send
+enum upstream_send
 call_any(struct client *c, struct call *call, const struct addr *v, size_t n,
     enum fetch_fail *why, uint64_t now)
 {
@@ -447,9 +397,7 @@ client_send(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	return call_by_name(c, call, why, now);
 }
 
-/* CALL is out, and nobody waits for it any longer. Its turn goes to the next
- * one, later: this may be one of many that end now. */
-static void
+void
 call_abandon(struct client *c, struct call *call, uint64_t now)
 {
 	struct flow *flow = call->item.flow;
@@ -465,7 +413,7 @@ call_abandon(struct client *c, struct call *call, uint64_t now)
 		timer_start(c->timers, &dest_of(flow)->wake, flow_wakeup(flow));
 }
 
-static void
+void
 call_cancel(struct client *c, struct call *call)
 {
 	if (call == NULL)
@@ -482,45 +430,6 @@ client_cancel(void *self, struct fetch *f)
 	call_cancel(self, f->watch);
 }
 
-static enum upstream_send
-client_renew(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
-{
-	struct client *c = self;
-	struct call *call = f->watch;
-	struct dgram_out out = request_of(f);
-	enum dgram_refusal refusal;
-	const struct port *port;
-	struct dest *d;
-
-	assert(call != NULL);
-	if (!dgram_renew(c->dgram, call->x, &out, &refusal)) {
-		*why = refusal_fail(refusal);
-		return UPSTREAM_FAILED;
-	}
-	if (call->item.state == FLOW_OUT)
-		call_abandon(c, call, now);
-	flow_drop(&call->item);
-	timer_stop(&call->expect);
-	flow_item_init(&call->item, call->x->sent.buf->len);
-	/* It counts as used: there is one at that address. */
-	port = call->x->sent.peer->io;
-	d = dest_get(&c->dests, &port->dest->addr, is_guest(f), now);
-	assert(d == port->dest);
-	return call_go(c, call, d, why, now) ? UPSTREAM_SENT : UPSTREAM_FAILED;
-}
-
-static bool
-client_registered(void *self, const struct fetch *f, struct addr *a)
-{
-	const struct call *call = f->watch;
-
-	(void)self;
-	if (call == NULL)
-		return false;
-	*a = call->x->sent.peer->remote;
-	return true;
-}
-
 const struct upstream_ops client_upstream_ops = {
 	.send = client_send,
 	.renew = client_renew,
@@ -529,24 +438,6 @@ const struct upstream_ops client_upstream_ops = {
 };
 
 /* ---- what comes back ---- */
-
-/* CALL's registration is open, or still is: what waits to be sent to keep it so
- * is not needed any more. */
-static void
-call_watch(struct client *c, struct call *call)
-{
-	struct fetch *f = call->fetch;
-
-	timer_stop(&call->expect);
-	if (call->x->observe && !dgram_under_way(call->x))
-		flow_drop(&call->item);
-	if (f->watch == call)
-		return;
-	/* The new one takes the place of an old one. */
-	call_cancel(c, f->watch);
-	f->up = NULL;
-	f->watch = call;
-}
 
 static bool
 client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
@@ -656,82 +547,6 @@ static const struct dgram_ops client_dgram_ops = {
 	.failed = client_failed_cb,
 	.stray = client_stray_cb,
 };
-
-/* Tries the address behind FAILED of the name that CALL's fetch goes to.
- * CALL is gone when that fails. */
-static bool
-call_next_address(struct client *c, struct call *call,
-    const struct addr *failed, uint64_t now)
-{
-	const struct coap_host *host = &call->fetch->route.hop.host;
-	struct addr v[RESOLVE_MAX_ADDRS];
-	struct resolver *r = c->resolver;
-	int n = 0, i = 0;
-	enum fetch_fail why;
-
-	if (!host->literal)
-		n = r->ops->cached(r, host->text, v, now);
-	while (i < n && !addr_ip_eq(&v[i], failed))
-		i++;
-	if (i + 1 >= n) {
-		call_free(call);
-		return false;
-	}
-	c->stats.next_address++;
-	return call_any(c, call, v + i + 1, (size_t)(n - i - 1), &why,
-		   now) == UPSTREAM_SENT;
-}
-
-/* CALL's request did not arrive. If an earlier copy may have, one that is not
- * idempotent must not be sent elsewhere (PRX-78). A registration is where it
- * is. */
-static void
-call_unreachable(struct client *c, struct call *call, uint64_t now)
-{
-	const struct sent *sent = &call->x->sent;
-	struct port *port = sent->peer->io;
-	struct fetch *f = call->fetch;
-	bool again = f->watch != call &&
-	    (sent->copies == 1 || coap_method_idempotent(f->code));
-	struct addr failed = sent->peer->remote;
-
-	flow_drop(&call->item);
-	timer_stop(&call->expect);
-	if (again)
-		dgram_recall(c->dgram, call->x);
-	if (!call_moved(c, call, &port->dest->flow, now))
-		return;
-	if (!again)
-		call_free(call);
-	if (!again || !call_next_address(c, call, &failed, now))
-		fetch_failed(f, FETCH_UNREACHABLE, now);
-}
-
-/* Whether ERR says that nobody is there. Others (EMSGSIZE, ENOBUFS) concern
- * one datagram, and retransmission takes care of it (MSG-79, MSG-80). */
-static bool
-nobody_there(int err)
-{
-	return err == ECONNREFUSED || err == EHOSTUNREACH ||
-	    err == ENETUNREACH || err == EHOSTDOWN || err == ENETDOWN ||
-	    err == EACCES || err == EPERM;
-}
-
-static void
-port_error_cb(void *user, int err, struct span quoted, uint64_t now)
-{
-	struct port *port = user;
-	struct client *c = CONTAINER_OF(port->dest->dests, struct client,
-	    dests);
-	struct exchange *x;
-
-	c->stats.socket_errors++;
-	if (!nobody_there(err))
-		return;
-	x = dgram_find_sent(c->dgram, &port->peer, quoted);
-	if (x != NULL)
-		call_unreachable(c, x->user, now);
-}
 
 static void
 port_input_cb(void *user, const struct addr *from, const struct addr *to,
