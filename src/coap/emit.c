@@ -40,6 +40,29 @@ put_ext(struct writer *w, size_t v)
 		writer_u8(w, (uint8_t)(v - EXT8));
 }
 
+/* Copies at most 16 octets: from both ends, which meet or overlap. */
+static inline void
+copy_short(uint8_t *to, const uint8_t *from, size_t n)
+{
+	uint64_t a, b;
+	uint32_t c, d;
+
+	if (n >= 8) {
+		memcpy(&a, from, 8);
+		memcpy(&b, from + n - 8, 8);
+		memcpy(to, &a, 8);
+		memcpy(to + n - 8, &b, 8);
+	} else if (n >= 4) {
+		memcpy(&c, from, 4);
+		memcpy(&d, from + n - 4, 4);
+		memcpy(to, &c, 4);
+		memcpy(to + n - 4, &d, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
+}
+
 void
 coap_put_opt(struct coap_optw *o, uint16_t number, struct span value)
 {
@@ -51,9 +74,9 @@ coap_put_opt(struct coap_optw *o, uint16_t number, struct span value)
 	o->last = number;
 	if (delta < EXT8 && value.n < EXT8 && !w->full &&
 	    value.n < (size_t)(w->end - w->cur)) {
-		*w->cur++ = (uint8_t)(delta << 4 | value.n);
-		for (size_t i = 0; i < value.n; i++)
-			*w->cur++ = value.p[i];
+		*w->cur = (uint8_t)(delta << 4 | value.n);
+		copy_short(w->cur + 1, value.p, value.n);
+		w->cur += 1 + value.n;
 		return;
 	}
 	if (value.n > EXT_MAX) {
@@ -71,10 +94,8 @@ coap_put_uint(struct coap_optw *o, uint16_t number, uint32_t v)
 {
 	uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16),
 		(uint8_t)(v >> 8), (uint8_t)v };
-	size_t skip = 0;
+	size_t skip = v == 0 ? sizeof(b) : (size_t)__builtin_clz(v) / 8;
 
-	while (skip < sizeof(b) && b[skip] == 0)
-		skip++;
 	coap_put_opt(o, number, span_make(b + skip, sizeof(b) - skip));
 }
 

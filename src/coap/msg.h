@@ -105,9 +105,12 @@ coap_walk_next(struct coap_walk *w)
 
 	if (w->cur == w->end)
 		return false;
-	n = *w->cur & 15;
-	delta = coap_walk_extend(w, *w->cur++ >> 4);
-	n = coap_walk_extend(w, n);
+	delta = *w->cur >> 4;
+	n = *w->cur++ & 15;
+	if (delta > 12 || n > 12) {
+		delta = coap_walk_extend(w, delta);
+		n = coap_walk_extend(w, n);
+	}
 	w->number = (uint16_t)(w->number + delta);
 	w->value = span_make(w->cur, n);
 	w->cur += n;

@@ -226,7 +226,11 @@ classify_request(struct classified *c, const struct inbound *in,
 	bool has_scheme = coap_get(in->msg, COAP_OPT_PROXY_SCHEME, &scheme);
 	bool ok;
 
-	*c = (struct classified){ .role = ROLE_FORWARD, .msg = *in->msg };
+	c->role = ROLE_FORWARD;
+	c->uri.scheme = COAP_SCHEME_NONE;
+	c->msg = *in->msg;
+	c->error = 0;
+	c->why = NULL;
 	if (!check_common(c, in->msg))
 		return;
 	if (!has_uri && !has_scheme) {

@@ -267,6 +267,20 @@ static const struct stage {
 
 enum { NSTAGES = sizeof(stages) / sizeof(stages[0]) };
 
+/* Begins R's route; what it has no more of is set when it is found. */
+static void
+route_begin(struct route *route, struct proxy_conf *conf)
+{
+	route->conf = conf_use(conf);
+	route->rule = NULL;
+	route->forward = NULL;
+	route->strip = NULL;
+	route->as_proxy = false;
+	route->uri.scheme = route->hop.scheme = COAP_SCHEME_NONE;
+	route->uri.host.text = route->hop.host.text = SPAN_LIT("");
+	route->uri.host.literal = route->hop.host.literal = false;
+}
+
 static struct request *
 request_new(struct proxy *p, const struct inbound *in)
 {
@@ -280,7 +294,7 @@ request_new(struct proxy *p, const struct inbound *in)
 	r->front_ctx = in->front_ctx;
 	r->in = in;
 	r->msg = *in->msg;
-	r->route = (struct route){ .conf = conf_use(p->conf) };
+	route_begin(&r->route, p->conf);
 	r->tally = NULL;
 	r->began = p->now;
 	r->fetch = NULL;

@@ -98,9 +98,14 @@ void
 rewrite_authority(struct rewrite_request *rw, const struct route *route,
     const struct coap_msg *m)
 {
-	/* Not all of it: the room for a literal is seldom used. */
-	memset(rw, 0, offsetof(struct rewrite_request, literal));
 	rw->route = route;
+	rw->host = rw->scheme = rw->tag = SPAN_LIT("");
+	rw->etag.add = rw->etag.drop = SPAN_LIT("");
+	rw->etag.only = false;
+	rw->port = 0;
+	rw->hop_limit = 0;
+	rw->assembled = rw->if_none_match = false;
+	rw->relay = rw->observe = rw->drop_echo = false;
 	if (route->as_proxy)
 		authority_for_proxy(rw, route, m);
 	else if (route->rule != NULL)
