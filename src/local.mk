@@ -87,6 +87,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/links.c src/proxy/links.h \
 	src/proxy/logline.c src/proxy/logline.h \
 	src/proxy/local.c src/proxy/local.h \
+	src/proxy/memo.c src/proxy/memo.h \
 	src/proxy/proxy.c src/proxy/proxy.h \
 	src/proxy/notified.c \
 	src/proxy/observation.c src/proxy/observation.h \

@@ -144,6 +144,7 @@ tests_unit_proxy_unit_SOURCES = $(unit_runner) \
 	tests/unit/proxy/test_observation.c \
 	tests/unit/proxy/test_observe.c \
 	tests/unit/proxy/test_logline.c \
+	tests/unit/proxy/test_memo.c \
 	tests/unit/proxy/test_observe_random.c \
 	tests/unit/proxy/test_proxy.c \
 	tests/unit/proxy/test_publish.c \

@@ -364,9 +364,13 @@ stage_fetch(struct proxy *p, struct request *r)
 	f->hop_added = hop_limit > 0 &&
 	    !coap_has(&r->msg, COAP_OPT_HOP_LIMIT);
 	f->registers = r->observes;
-	result = fetch_write(p, f, r, NULL);
-	if (result != REWRITE_OK)
-		return cannot_write(p, r, f, result);
+	if (p->made == MADE_BEFORE) {
+		f->opts = p->result.opts;
+	} else {
+		result = fetch_write(p, f, r, NULL);
+		if (result != REWRITE_OK)
+			return cannot_write(p, r, f, result);
+	}
 	v = share_ask(p, r, f);
 	if (v != NEXT)
 		return v;
@@ -388,5 +392,6 @@ request_again(struct proxy *p, struct request *r)
 	r->alone = !r->observes || r->again;
 	r->again = true;
 	r->observes = false;
+	p->made = MADE_NOT;
 	stage_fetch(p, r);
 }

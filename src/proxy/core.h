@@ -12,6 +12,7 @@
 #include "proxy/crowd.h"
 #include "proxy/echo.h"
 #include "proxy/fetch.h"
+#include "proxy/memo.h"
 #include "proxy/proxy.h"
 #include "proxy/redirect.h"
 #include "proxy/rewrite.h"
@@ -39,6 +40,13 @@ struct told {
 	uint8_t opts[OPTS_MAX];
 };
 
+/* What is known of the request in the stages (proxy/memo.h). */
+enum made {
+	MADE_NOT,		/* nothing, and nothing is to be noted */
+	MADE_ANEW,		/* nothing yet */
+	MADE_BEFORE,		/* all of memo_result */
+};
+
 struct proxy {
 	struct proxy_conf *conf;	/* in use */
 	const struct self *self;
@@ -59,6 +67,10 @@ struct proxy {
 	struct table pending_uris;	/* ... and by URI */
 	struct request spare;
 	struct uploads uploads;		/* bodies from clients */
+	struct memo memo;
+	enum made made;
+	struct memo_result result;	/* of MADE_BEFORE */
+	uint64_t made_hash;		/* of MADE_ANEW */
 	struct timer upload_expiry;	/* of the one longest without a block */
 	struct pool transfers;		/* of fetches */
 	size_t collected;		/* octets of bodies from origins */

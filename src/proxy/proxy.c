@@ -166,6 +166,8 @@ hides_path(const struct coap_msg *m)
 	return false;
 }
 
+static const char not_allowed[] = "not for this client";
+
 uint8_t
 route_find(const struct redirect_query *q, enum role *role,
     struct route *route, const char **why)
@@ -192,7 +194,7 @@ route_find(const struct redirect_query *q, enum role *role,
 		return 0;
 	case REDIRECT_DENIED:
 		route->rule = rule;	/* which it was */
-		*why = "not for this client";
+		*why = not_allowed;
 		return COAP_403;
 	case REDIRECT_METHOD:
 		*why = "";
@@ -218,12 +220,34 @@ count_route(struct proxy *p, struct request *r)
 	tally_method(r->tally, r->msg.code);
 }
 
+/* Finds R's route, by what is remembered of requests like it or by the rules;
+ * as route_find(). */
+static uint8_t
+find_route(struct proxy *p, struct request *r, const char **why)
+{
+	const struct redirect_query q = query_of(r);
+	const struct memo_result *known = &p->result;
+
+	p->made = MADE_NOT;
+	if (r->role != ROLE_REVERSE || !memo_suits(r->in))
+		return route_find(&q, &r->role, &r->route, why);
+	if (!memo_find(&p->memo, r->in, &p->result, &p->made_hash)) {
+		p->made = MADE_ANEW;
+		return route_find(&q, &r->role, &r->route, why);
+	}
+	p->made = MADE_BEFORE;
+	route_by_rule(&r->route, known->rule, known->strip);
+	if (redirect_allows(known->rule, q.client))
+		return 0;
+	*why = not_allowed;
+	return COAP_403;
+}
+
 static enum verdict
 stage_redirect(struct proxy *p, struct request *r)
 {
-	const struct redirect_query q = query_of(r);
 	const char *why;
-	uint8_t code = route_find(&q, &r->role, &r->route, &why);
+	uint8_t code = find_route(p, r, &why);
 
 	if (code == 0) {
 		count_route(p, r);
@@ -364,15 +388,19 @@ proxy_new(struct proxy_conf *conf, const struct self *self,
 		goto err5;
 	if (!trail_start(p, rnd))
 		goto err6;
-	if (!proxy_prepare(p, conf))
+	if (!memo_init(&p->memo, rnd))
 		goto err7;
+	if (!proxy_prepare(p, conf))
+		goto err8;
 	tallies_use(&p->tallies, &conf->counts);
 	pool_init(&p->requests, sizeof(struct request), conf->max_requests);
 	pool_init(&p->fetches, sizeof(struct fetch), conf->max_requests);
 	list_init(&p->waiting);
 	return p;
-err7:
+err8:
 	proxy_abandon(p, conf);
+	memo_fini(&p->memo);
+err7:
 	trail_stop(p);
 err6:
 	assemble_stop(p);
@@ -436,6 +464,7 @@ proxy_free(struct proxy *p)
 		drop_waiters(p, f);
 		fetch_free(p, f);
 	}
+	memo_fini(&p->memo);
 	trail_stop(p);
 	assemble_stop(p);
 	share_stop(p);

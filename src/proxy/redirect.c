@@ -121,8 +121,7 @@ static enum redirect_verdict
 taken(const struct rule *rule, const struct redirect_query *q,
     const struct path **strip)
 {
-	/* A refused client never falls through to a later rule. */
-	if (!netlist_allows(&rule->allow_from, &rule->deny_from, q->client))
+	if (!redirect_allows(rule, q->client))
 		return REDIRECT_DENIED;
 	if (rule->strip && rule->npath > 0)
 		*strip = path_match(rule, q);

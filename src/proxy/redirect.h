@@ -38,6 +38,14 @@ enum redirect_verdict redirect_look_up(const struct rulemap *map,
     const struct redirect_query *q, const struct rule **rule,
     const struct path **strip);
 
+/* Whether RULE, which takes a request of CLIENT, is for it. A refused client
+ * never falls through to a later rule. */
+static inline bool
+redirect_allows(const struct rule *rule, const struct addr *client)
+{
+	return netlist_allows(&rule->allow_from, &rule->deny_from, client);
+}
+
 /* Why RULE does or does not take Q: "host does not match", ... for
  * "--explain"; NULL when it takes it. */
 const char *redirect_why_not(const struct rule *rule,

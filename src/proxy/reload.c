@@ -119,6 +119,7 @@ proxy_reload(struct proxy *p, struct proxy_conf *conf, uint64_t now)
 	p->now = now;
 	p->conf = conf;
 	proxy_resize(p);
+	memo_clear(&p->memo);
 	tallies_use(&p->tallies, &conf->counts);
 	share_reload(p, last);
 	observe_reload(p);

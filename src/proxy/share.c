@@ -321,19 +321,40 @@ struct shared {
 	bool lookup;		/* and stored answers be given to it */
 };
 
+/* The key of M, which F asks for R, into W. False when it is too long. */
+static bool
+make_key(struct proxy *p, const struct request *r, const struct fetch *f,
+    const struct coap_msg *m, struct writer *w, struct coap_key *key)
+{
+	const struct coap_authority at = authority(f);
+	struct memo_result now;
+
+	if (p->made == MADE_BEFORE) {
+		*key = p->result.key;
+		return true;
+	}
+	if (!coap_key_make(key, w, &p->cache.secret, m, &at, COAP_KEY_BODY))
+		return false;
+	if (p->made == MADE_ANEW) {
+		now = (struct memo_result){ r->route.rule, r->route.strip,
+			f->opts, *key };
+		memo_put(&p->memo, r->in, p->made_hash, &now);
+	}
+	return true;
+}
+
 /* The request R as F is one whose answer may be shared. */
 static enum verdict
 ask_shared(struct proxy *p, struct request *r, struct fetch *f,
     const struct coap_msg *m, struct shared may)
 {
 	bool lookup = may.cached && may.lookup;
-	const struct coap_authority at = authority(f);
 	struct writer w = writer_make(p->key, sizeof(p->key));
 	struct cache_entry *e;
 	struct coap_key key;
 	struct fetch *other;
 
-	if (!coap_key_make(&key, &w, &p->cache.secret, m, &at, COAP_KEY_BODY))
+	if (!make_key(p, r, f, m, &w, &key))
 		return r->observes ? observe_alone(p, r, f) : NEXT;
 	e = lookup ? cache_find(&p->cache, &key) : NULL;
 	if (e != NULL && cache_fresh(e, p->now) &&

@@ -17,7 +17,7 @@ main(void)
 		logline_suite, repeat_suite, trail_suite,
 		upload_suite, upload_bounds_suite, chunk_suite, transfer_suite,
 		assemble_suite, downloads_suite, serve_suite,
-		rulemap_suite, fresh_suite,
+		rulemap_suite, memo_suite, fresh_suite,
 		cache_suite, cache_model_suite, share_suite,
 		crowd_suite, observe_suite, observation_suite,
 		notified_suite,

@@ -25,6 +25,7 @@ Suite *inspect_suite(void);
 Suite *limit_suite(void);
 Suite *links_suite(void);
 Suite *local_suite(void);
+Suite *memo_suite(void);
 Suite *notified_suite(void);
 Suite *observation_suite(void);
 Suite *observe_random_suite(void);

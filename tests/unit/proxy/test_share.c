@@ -151,7 +151,7 @@ END_TEST
 
 START_TEST(start_without_memory)
 {
-	for (unsigned n = 0; n < 20; n++) {
+	for (unsigned n = 0; n < 24; n++) {
 		struct proxy *p;
 
 		allocations = n;
@@ -163,7 +163,7 @@ START_TEST(start_without_memory)
 			return;
 		}
 	}
-	ck_abort_msg("no proxy with 20 allocations");
+	ck_abort_msg("no proxy with 24 allocations");
 }
 END_TEST
 
