@@ -1,10 +1,10 @@
 /*
- * memo: sets of four.
+ * memo: sets of eight.
  *
  * Whoever asks decides what lands here, so it must not matter: an entry is as
  * good as its octets, which are compared, and who fills the table with others
  * has requests take the way that they took before. What is missed twice within
- * the last four misses of its set is written down; a client that goes through
+ * the last eight misses of its set is written down: a client that goes through
  * thousands of resources does not pay for noting each.
  */
 #include "proxy/memo.h"

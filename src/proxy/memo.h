@@ -18,8 +18,8 @@
 #include "proxy/route.h"
 
 enum {
-	MEMO_SETS = 512,
-	MEMO_WAYS = 4,
+	MEMO_SETS = 256,
+	MEMO_WAYS = 8,
 	MEMO_OCTETS = 216,	/* of options, both, and of the key */
 };
 
