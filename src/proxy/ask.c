@@ -357,6 +357,9 @@ stage_fetch(struct proxy *p, struct request *r)
 		return REPLIED;
 	if (r->stranger && !r->ahead && guard_ahead(p, r) != NEXT)
 		return REPLIED;
+	p->absent = false;
+	if (p->made == MADE_BEFORE && share_at_once(p, r) != NEXT)
+		return REPLIED;
 	f = fetch_for(p, r);
 	if (f == NULL)
 		return answer_full(p, r);

@@ -71,6 +71,7 @@ struct proxy {
 	enum made made;
 	struct memo_result result;	/* of MADE_BEFORE */
 	uint64_t made_hash;		/* of MADE_ANEW */
+	bool absent;			/* nothing is stored for it */
 	struct timer upload_expiry;	/* of the one longest without a block */
 	struct pool transfers;		/* of fetches */
 	size_t collected;		/* octets of bodies from origins */

@@ -356,7 +356,7 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 
 	if (!make_key(p, r, f, m, &w, &key))
 		return r->observes ? observe_alone(p, r, f) : NEXT;
-	e = lookup ? cache_find(&p->cache, &key) : NULL;
+	e = lookup && !p->absent ? cache_find(&p->cache, &key) : NULL;
 	if (e != NULL && cache_fresh(e, p->now) &&
 	    e->flags & CACHE_TOO_LARGE) {
 		cache_extend(e, lifetime(p), p->now);
@@ -403,6 +403,22 @@ note_own_key(struct proxy *p, struct request *r, const struct fetch *f,
 	    !arena_dup(&r->arena, key.octets, &r->own_key))
 		r->own_key = SPAN_LIT("");
 	r->own_hash = key.hash;
+}
+
+enum verdict
+share_at_once(struct proxy *p, struct request *r)
+{
+	struct cache_entry *e;
+
+	if (!p->sharing || !r->route.cache || p->observation_pool.used > 0)
+		return NEXT;
+	e = cache_find(&p->cache, &p->result.key);
+	p->absent = e == NULL;
+	if (e == NULL || !cache_fresh(e, p->now) ||
+	    (e->flags & CACHE_TOO_LARGE) != 0 || !request_want(r))
+		return NEXT;
+	p->stats.hits++;
+	return serve_entry(p, r, e);
 }
 
 enum verdict

@@ -22,6 +22,10 @@ void share_reload(struct proxy *p, const struct proxy_conf *last);
 /* F is nobody's but its waiter's. */
 void share_init(struct fetch *f);
 
+/* R's key is known (MADE_BEFORE): answers it at once from what is stored, if
+ * that is all there is to do. NEXT: it is to be asked with a fetch. */
+enum verdict share_at_once(struct proxy *p, struct request *r);
+
 /* F, whose request is in scratch, is about to be sent for R. NEXT: so it must
  * be, perhaps with the ETag of what is stored. Otherwise F is gone, and R is
  * answered from the cache or waits for another fetch. */

@@ -305,6 +305,10 @@ START_TEST(remembers_rightly)
 		proxy_reload(with.proxy, &conf[0], now);
 		proxy_reload(without.proxy, &conf[1], now);
 	}
+	ck_assert_uint_eq(with.proxy->stats.hits, without.proxy->stats.hits);
+	ck_assert_uint_eq(with.proxy->stats.misses,
+	    without.proxy->stats.misses);
+	ck_assert_uint_gt(with.proxy->stats.hits, 1000);
 	ck_assert_uint_gt(known, 5000);
 	ck_assert_uint_gt(refused, 500);
 	stand_fini(&with);
