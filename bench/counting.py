@@ -32,6 +32,8 @@ SCENARIOS = {
     "cached64": dict(args=["-a", "3600"]),
     "forward64": dict(args=["-x"], forward=True),
     "routes64": dict(routes=1000),
+    # A notification and its acknowledgement.
+    "notify64": dict(args=["-o", "-a", "3600"]),
 }
 WHAT = "instructions", "syscalls", "allocations"
 # System calls only in valgrind, which hides the vDSO from the program.
@@ -246,8 +248,8 @@ def worse(baseline, measured):
 def rounded(counts):
     """As a baseline has it: no more digits than are the same each time."""
     return {"instructions": round(counts["instructions"]),
-            "syscalls": round(counts["syscalls"], 2),
-            "allocations": round(counts["allocations"], 2) + 0}
+            "syscalls": round(counts["syscalls"], 3),
+            "allocations": round(counts["allocations"], 3) + 0}
 
 
 def write(path, builddir, coaproxy, counts, micro):

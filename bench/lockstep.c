@@ -8,8 +8,11 @@
  * How fast anybody is does not matter, the proxy may run in valgrind.
  *
  *	lockstep [-c CLIENTS] [-t con|non|put] [-s OCTETS] [-a MAX-AGE] [-x]
+ *	    [-o]
  *
  * -x  send Proxy-Uri instead of Uri-Path
+ * -o  all clients observe one resource, and a step is a notification to each
+ *     of them, and then their acknowledgements
  *
  * Prints "ready: PORT", that of the origin, and then carries out the lines of
  * standard input:
@@ -48,7 +51,7 @@ struct message {
 struct lockstep {
 	size_t nclient;
 	enum bench_type type;
-	bool put, forward;
+	bool put, forward, observe;
 	size_t size;
 	uint32_t age;
 
@@ -62,6 +65,10 @@ struct lockstep {
 	size_t nheld;
 	bool has[CLIENTS_MAX]; /* its answer */
 	size_t nhas;
+	bool owes[CLIENTS_MAX]; /* the acknowledgement of owed_mid */
+	uint16_t owed_mid[CLIENTS_MAX];
+	struct message registration;
+	uint32_t state;
 	uint16_t mid, origin_mid;
 	uint64_t token;
 	uint64_t answered, asked, disturbed;
@@ -126,18 +133,24 @@ request_init(struct lockstep *l, size_t i)
 	struct message *m = &l->request[i];
 	const uint8_t *end = m->p + sizeof(m->p);
 	uint8_t *q = m->p + BENCH_HEADER + TOKEN_LEN;
+	unsigned delta = BENCH_URI_PATH;
 	char text[128];
 
 	m->p[0] = (uint8_t)(0x40 | (unsigned)l->type << 4 | TOKEN_LEN);
 	m->p[1] = l->put ? BENCH_PUT : BENCH_GET;
+	if (l->observe) {
+		q = bench_put_option(q, end, BENCH_OBSERVE, "", 0);
+		delta -= BENCH_OBSERVE;
+	}
 	if (l->forward) {
 		(void)snprintf(text, sizeof(text),
 		    "coap://127.0.0.1:%u/s/%zu/temperature", (unsigned)l->port,
 		    i);
 		q = bench_put_option(q, end, PROXY_URI, text, strlen(text));
 	} else {
-		(void)snprintf(text, sizeof(text), "s/%zu/temperature", i);
-		q = bench_put_path(q, end, BENCH_URI_PATH, text);
+		(void)snprintf(text, sizeof(text), "s/%zu/temperature",
+		    l->observe ? 0 : i);
+		q = bench_put_path(q, end, delta, text);
 	}
 	if (l->put) {
 		*q++ = 0xff;
@@ -158,14 +171,15 @@ ask(struct lockstep *l, size_t i)
 		err(1, "send a request");
 }
 
-/* What the origin says to the request D, at P; how long that is. */
+/* What the origin says to the request D, at P: in an ACK, if CON. How long that
+ * is. */
 static size_t
-answer(struct lockstep *l, uint8_t *p, const struct message *d)
+answer(struct lockstep *l, uint8_t *p, const struct message *d, bool con)
 {
-	bool con = bench_type(d->p) == BENCH_CON;
 	size_t token = d->p[0] & 15u;
 	const uint8_t *end = p + MSG_MAX;
-	uint8_t age[4];
+	uint8_t value[4];
+	unsigned delta = BENCH_MAX_AGE;
 	uint8_t *q = p + BENCH_HEADER + token;
 
 	memcpy(p, d->p, BENCH_HEADER + token);
@@ -175,8 +189,13 @@ answer(struct lockstep *l, uint8_t *p, const struct message *d)
 	p[1] = l->put ? BENCH_CHANGED : BENCH_CONTENT;
 	if (l->put)
 		return (size_t)(q - p);
+	if (l->observe) {
+		q = bench_put_option(q, end, BENCH_OBSERVE, value,
+		    bench_put_uint(value, ++l->state));
+		delta -= BENCH_OBSERVE;
+	}
 	q = bench_put_option(
-	    q, end, BENCH_MAX_AGE, age, bench_put_uint(age, l->age));
+	    q, end, delta, value, bench_put_uint(value, l->age));
 	*q++ = 0xff;
 	memset(q, 'x', l->size);
 	return (size_t)(q + l->size - p);
@@ -227,6 +246,8 @@ client_in(struct lockstep *l, size_t i)
 			errx(1, "a wrong answer, code %02x", m.p[1]);
 		l->has[i] = true;
 		l->nhas++;
+		l->owes[i] = bench_type(m.p) == BENCH_CON;
+		l->owed_mid[i] = bench_get16(m.p + 2);
 	}
 }
 
@@ -253,30 +274,88 @@ wait_for(struct lockstep *l, size_t n)
 }
 
 static void
-answer_all(struct lockstep *l)
+tell(struct lockstep *l, const struct message *d, bool con)
 {
 	uint8_t p[MSG_MAX];
+	size_t n = answer(l, p, d, con);
 
-	for (size_t i = 0; i < l->nheld; i++) {
-		const struct message *d = &l->held[i];
-		size_t n = answer(l, p, d);
+	if (sendto(l->origin, p, n, 0, (const struct sockaddr *)&d->from,
+		sizeof(d->from)) != (ssize_t)n)
+		err(1, "send an answer");
+}
 
-		if (sendto(l->origin, p, n, 0,
-			(const struct sockaddr *)&d->from,
-			sizeof(d->from)) != (ssize_t)n)
-			err(1, "send an answer");
-	}
+static void
+answer_all(struct lockstep *l)
+{
+	for (size_t i = 0; i < l->nheld; i++)
+		tell(l, &l->held[i], bench_type(l->held[i].p) == BENCH_CON);
 	l->asked += l->nheld;
 	l->nheld = 0;
 }
 
 static void
-step(struct lockstep *l)
+expect_all(struct lockstep *l)
 {
-	l->mid++;
-	l->token++;
 	l->nhas = 0;
 	memset(l->has, 0, sizeof(l->has));
+}
+
+/* The proxy asks once for all of them. */
+static void
+registrations(struct lockstep *l)
+{
+	expect_all(l);
+	hold(l);
+	for (size_t i = 0; i < l->nclient; i++)
+		ask(l, i);
+	release(l);
+	wait_for(l, 1);
+	l->registration = l->held[0];
+	hold(l);
+	answer_all(l);
+	release(l);
+	wait_for(l, l->nclient);
+}
+
+static void
+acknowledge(const struct lockstep *l)
+{
+	uint8_t ack[BENCH_HEADER] = { 0x60 };
+
+	hold(l);
+	for (size_t i = 0; i < l->nclient; i++) {
+		bench_put16(ack + 2, l->owed_mid[i]);
+		if (l->owes[i] &&
+		    send(l->client[i], ack, sizeof(ack), 0) != sizeof(ack))
+			err(1, "send an acknowledgement");
+	}
+	release(l);
+}
+
+static void
+notification(struct lockstep *l)
+{
+	if (l->registration.n == 0)
+		registrations(l);
+	expect_all(l);
+	hold(l);
+	tell(l, &l->registration, false);
+	release(l);
+	wait_for(l, l->nclient);
+	acknowledge(l);
+	l->answered += l->nhas;
+}
+
+static void
+step(struct lockstep *l)
+{
+	if (l->observe) {
+		notification(l);
+		return;
+	}
+	l->mid++;
+	l->token++;
+	expect_all(l);
 	hold(l);
 	for (size_t i = 0; i < l->nclient; i++)
 		ask(l, i);
@@ -354,7 +433,7 @@ options(struct lockstep *l, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:t:s:a:x")) != -1) {
+	while ((opt = getopt(argc, argv, "c:t:s:a:xo")) != -1) {
 		if (opt == 'c')
 			l->nclient = bench_number(optarg, CLIENTS_MAX);
 		else if (opt == 't')
@@ -365,10 +444,12 @@ options(struct lockstep *l, int argc, char **argv)
 			l->age = (uint32_t)bench_number(optarg, UINT32_MAX);
 		else if (opt == 'x')
 			l->forward = true;
+		else if (opt == 'o')
+			l->observe = true;
 		else
 			errx(2,
 			    "usage: lockstep [-c CLIENTS] [-t con|non|put] "
-			    "[-s OCTETS] [-a MAX-AGE] [-x]");
+			    "[-s OCTETS] [-a MAX-AGE] [-x] [-o]");
 	}
 	if (optind != argc || l->nclient == 0)
 		errx(2, "lockstep: -c 1 or more, and no other words");
