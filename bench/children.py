@@ -25,6 +25,9 @@ class Children:
         return self
 
     def __exit__(self, *_):
+        self.stop_all()
+
+    def stop_all(self):
         for child in list(self.running):
             self.stop(child, patience=2)
 
@@ -114,6 +117,19 @@ class Server:
         with open(f"/proc/{self.child.pid}/stat") as f:
             fields = f.read().rpartition(")")[2].split()
         return int(fields[11]), int(fields[12])
+
+    def state(self):
+        """The letter that /proc has for what it is doing."""
+        with open(f"/proc/{self.child.pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0]
+
+    def wait_asleep(self, patience=3):
+        """Until it has nothing to do, three times in a row."""
+        deadline = time.monotonic() + patience
+        quiet = 0
+        while quiet < 3 and time.monotonic() < deadline:
+            quiet = quiet + 1 if self.state() == "S" else 0
+            time.sleep(0.005)
 
     def peak_kib(self):
         with open(f"/proc/{self.child.pid}/status") as f:
