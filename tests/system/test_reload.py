@@ -21,6 +21,7 @@ from tap import contains, equal, test
 BENCH = pathlib.Path(os.environ.get('top_builddir', TOP / 'build')) / 'bench'
 SECONDS = int(os.environ.get('RELOAD_SECONDS', 3))
 STORM = 50      # signals a second
+FAST = 100
 RATE = 2000     # requests a second meanwhile
 RELOADS = 200
 SLOW = 60 + 10 * SECONDS
@@ -424,6 +425,81 @@ def _():
         if not sanitized():
             equal(abs(after - before) <= before / 20, True,
                   f'{before} kB before, {after} kB after')
+
+
+def open_files(proxy):
+    return len(os.listdir(f'/proc/{proxy.process.pid}/fd'))
+
+
+def replace(proxy, text):
+    """As configure(), but whoever reads the file has all of either."""
+    path = proxy.config + '.new'
+    pathlib.Path(path).write_text(text)
+    os.replace(path, proxy.config)
+
+
+@test(f'{FAST} signals a second under {RATE} requests a second for {SECONDS} '
+      's, two configurations and broken ones in turn: nothing is lost or goes '
+      'wrong, no memory and no socket either')
+def _():
+    with Origin() as unused:
+        port = unused.port
+
+    def text(number, ways):
+        return f"""{LIMITS}max-observers = {number * 1000}
+[listen l{number}]
+bind = coap://{ways[0]}:{port}
+[route r{number}]
+timeout = {number * 30}s
+to = coap://127.0.0.1:{origin.port}
+[cache]
+size = {number - 1}M
+[dns]
+servers = 127.0.0.{number}
+[metrics]
+bind = http://{ways[0]}:0
+[control]
+socket = {ways[1]}
+"""
+
+    with BenchOrigin() as origin, tempfile.TemporaryDirectory() as where:
+        one = text(1, ('127.0.0.1', f'{where}/one'))
+        two = text(2, ('0.0.0.0', f'{where}/two'))
+        # What can be had of it leads elsewhere.
+        broken = text(3, ('127.0.0.1', f'{where}/three')).replace(
+            f':{origin.port}', ':1') + '[listen x]\nbind = coap://192.0.2.1\n'
+        with Proxy(one) as proxy:
+            for number in range(2, 8):
+                replace(proxy, (one, two)[number % 2])
+                proxy.signal(signal.SIGHUP)
+                proxy.wait_for(f'configuration {number} in use')
+            with load(proxy, RATE, 5) as program:
+                nothing_lost(program)
+            wait_until('they are closed', lambda: sockets_at(proxy, port) == 1)
+            before, files = resident(proxy), open_files(proxy)
+            with load(proxy, RATE, SECONDS + 1) as program:
+                for number in range(FAST * SECONDS):
+                    replace(proxy, (one, broken, two, '[rout]\n')[number % 4])
+                    proxy.signal(signal.SIGHUP)
+                    time.sleep(1 / FAST)
+                nothing_lost(program)
+            refused = proxy.output.count('reload refused')
+            taken = proxy.output.count(' in use: ')
+            equal(refused > FAST * SECONDS / 4, True, f'{refused} refused')
+            equal(taken > FAST * SECONDS / 4, True, f'{taken} taken')
+            replace(proxy, two)
+            proxy.signal(signal.SIGHUP)
+            wait_until('it is taken',
+                       lambda: os.listdir(where) == ['two'])
+            wait_until('they are closed', lambda: sockets_at(proxy, port) == 1)
+            wait_until('all is closed', lambda: open_files(proxy) <= files)
+            after = resident(proxy)
+            print(f'# {before} kB before, {after} kB after, {taken} taken, '
+                  f'{refused} refused')
+            if not sanitized():
+                equal(after - before < 1024, True,
+                      f'{before} kB before, {after} kB after')
+        origin.end()
 
 
 @test('one address and all of them in turn under load: nothing is lost')

@@ -146,7 +146,7 @@ END_TEST
 START_TEST(lower_limit)
 {
 	enum { N = 64 };
-	struct buf *b[N];
+	struct buf *b[N + 1];
 	struct buf_pool *p = buf_pool_new(1 << 20);
 	size_t size, n = 0;
 
