@@ -422,10 +422,13 @@ deafen(struct bound *b)
 static void
 sweep_soon(struct daemon *d)
 {
+	uint64_t when = loop_now(d->loop) + GOING_MS;
+
 	if (d->sweep.fire == NULL)
 		timer_init(&d->sweep, sweep_fire);
-	timer_start(loop_timers(d->loop), &d->sweep,
-	    loop_now(d->loop) + GOING_MS);
+	/* Not later than it is: reloads may come more often than that. */
+	if (!timer_running(&d->sweep) || d->sweep.when > when)
+		timer_start(loop_timers(d->loop), &d->sweep, when);
 }
 
 /* B will not be used. Something may have come in that was for the one that has

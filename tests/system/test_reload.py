@@ -477,12 +477,15 @@ socket = {ways[1]}
                 nothing_lost(program)
             wait_until('they are closed', lambda: sockets_at(proxy, port) == 1)
             before, files = resident(proxy), open_files(proxy)
+            most = files
             with load(proxy, RATE, SECONDS + 1) as program:
                 for number in range(FAST * SECONDS):
                     replace(proxy, (one, broken, two, '[rout]\n')[number % 4])
                     proxy.signal(signal.SIGHUP)
+                    most = max(most, open_files(proxy))
                     time.sleep(1 / FAST)
                 nothing_lost(program)
+            equal(most < files + 100, True, f'{most} files at a time')
             refused = proxy.output.count('reload refused')
             taken = proxy.output.count(' in use: ')
             equal(refused > FAST * SECONDS / 4, True, f'{refused} refused')
