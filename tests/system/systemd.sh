@@ -77,7 +77,7 @@ tries=0
 while [ ! -s "$work/out/status" ]
 do
 	tries=$((tries + 1))
-	if ! kill -0 $outer 2>/dev/null || [ $tries -gt 600 ]
+	if ! kill -0 $outer 2>/dev/null || [ $tries -gt 1800 ]
 	then
 		break
 	fi

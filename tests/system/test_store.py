@@ -303,6 +303,7 @@ def _():
                (None, '1', f'udp={three}_5683'),
                ('1', None, f'udp={three}_5683')])
         proxy.wait_for(f'closed: coap://{one}:5683')
+        asks(two)       # the turn in which it was closed is over
         bound(one).close()
         # A configuration that is refused changes nothing.
         proxy.configure(listen(f'coap://{one}') + 'nonsense\n')
