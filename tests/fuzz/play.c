@@ -246,17 +246,41 @@ struct answer {
 	struct span payload;
 };
 
+static bool
+wants_links(const struct coap_msg *m)
+{
+	struct span v;
+
+	return coap_get(m, COAP_OPT_URI_PATH, &v) &&
+	    span_eq(v, SPAN_LIT(".well-known"));
+}
+
+/* As many as N octets need. */
+static struct span
+links_of(struct answer *a, const struct play_origin *o, size_t n)
+{
+	static const char *const links[] = {
+		"</x>;rt=\"a b\";ct=40,", "</y/z>;obs,",
+		"<coap://198.51.100.1/x>;anchor=\"/y\",",
+		"<//o.example/q?r#s>;title=\"coap://o.example/t\",",
+		"<http://198.51.100.1/>,", "<u>;if=\"coap://198.51.100.1:5683\",",
+		"</a/b>;hosts=\"198.51.100.1 [2001:db8:9::1]\",",
+	};
+	struct writer w = writer_make(a->body, n < 100 ? 100 : n);
+
+	for (size_t i = o->version; !w.full; i++)
+		writer_span_put(&w, span_str(
+			links[i % (sizeof(links) / sizeof(links[0]))]));
+	return span_make(a->body, writer_len(&w) - 1);
+}
+
 static struct span
 body_of(struct answer *a, const struct play_origin *o, const struct coap_msg *m)
 {
-	static const char links[] = "</x>;rt=\"a b\";ct=40,</y/z>;obs,"
-	    "<coap://198.51.100.1/x>;anchor=\"/y\"";
 	size_t n = sizes[o->mode >> 2 & 7];
-	struct span v;
 
-	if (m != NULL && coap_get(m, COAP_OPT_URI_PATH, &v) &&
-	    span_eq(v, SPAN_LIT(".well-known")))
-		return SPAN_LIT(links);
+	if (m != NULL && wants_links(m))
+		return links_of(a, o, n);
 	memset(a->body, 'a' + o->version % 26, n);
 	return span_make(a->body, n);
 }
@@ -275,8 +299,7 @@ put_representation(struct answer *a, const struct play_origin *o,
 		coap_put_opt(&a->o, COAP_OPT_ETAG, span_make(&o->version, 1));
 	if (observe)
 		coap_put_uint(&a->o, COAP_OPT_OBSERVE, o->seq & 0xffffff);
-	if (m != NULL && coap_get(m, COAP_OPT_URI_PATH, &v) &&
-	    span_eq(v, SPAN_LIT(".well-known")))
+	if (m != NULL && wants_links(m))
 		coap_put_uint(&a->o, COAP_OPT_CONTENT_FORMAT, 40);
 	if (fresh != 0)
 		coap_put_uint(&a->o, COAP_OPT_MAX_AGE, fresh == 1 ? 0 : 60);

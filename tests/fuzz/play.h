@@ -123,6 +123,7 @@ struct play {
 	unsigned conf;		/* that is in use */
 	size_t cache_most;	/* octets that have been configured */
 	bool ratio;		/* the amplification limit has always been */
+	bool draining;
 	bool trace;		/* datagrams are shown */
 	unsigned inputs;
 	struct list arrived;	/* packets, judged */

@@ -16,6 +16,8 @@ static const struct play_conf confs[] = {
 	  "[route n]\npath = /n\nmethods = GET PUT\n"
 	  "to = coap://two.example\ncache = no\nobserve = no\ntimeout = 5s\n"
 	  "[route r]\npath = /r\nreply = 2.05 \"hello\"\n"
+	  "[route x]\npath = /x\nto = coap://o.example\n"
+	  "deny-from = 192.0.2.11\nsend-host = target\nlinks = rewrite\n"
 	  "[route h]\nhost = h.example *.h.example\nto = origin:group\n"
 	  "[origin group]\nserver = coap://198.51.100.2:5684\nnstart = 2\n"
 	  "confirmable = always\n",
@@ -28,7 +30,9 @@ static const struct play_conf confs[] = {
 	  "[block]\nmax-body = 4K\n"
 	  "[message]\nmax-exchanges = 64\n"
 	  "[forward]\nallow-from = any\ndeny-from = 192.0.2.11\n"
-	  "deny-to = loopback link-local multicast 198.51.100.3\n"
+	  "allow-to = coap://*.example coap://198.51.100.0/24 2001:db8::/32\n"
+	  "deny-to = loopback link-local multicast 198.51.100.3 "
+	  "coap://dead.example\n"
 	  "timeout = 20s\nroutes = yes\n"
 	  "[route h]\nhost = h.example\nto = coap://198.51.100.2:5684\n"
 	  "as = proxy\n"
@@ -75,13 +79,26 @@ static const struct play_conf confs[] = {
 	  "send-host = x.example\n"
 	  "[route b]\nlisten = two\nto = coap://[2001:db8:9::1]\n",
 	  NULL, false },
-	/* Everything goes to another proxy. */
-	{ "[cache]\nsize = 64K\n"
+	/* Everything goes to another proxy, but from one client. */
+	{ "[listen]\ndeny-from = 192.0.2.11\n"
+	  "[cache]\nsize = 64K\n"
 	  "[observe]\nlinger = 1s\n"
 	  "[message]\nmax-exchanges = 64\n"
 	  "[forward]\nallow-from = any\nvia = coap://198.51.100.1\n"
 	  "[route b]\npath = /b\nto = coap://198.51.100.2\nas = proxy\n",
 	  "coap://198.51.100.7/p", false },
+	/* Strangers get small blocks of what is not kept. */
+	{ "[listen]\namplification = blocks\n"
+	  "[cache]\nsize = 0\n"
+	  "[block]\nsize = 64\n"
+	  "[message]\nmax-exchanges = 32\n"
+	  "[route a]\npath = /a\nto = coap://198.51.100.1\nlinks = rewrite\n"
+	  "[route b]\npath = /b\nto = coap://slow.example:5690\n"
+	  "send-host = target\nlinks = rewrite\ncache = no\n"
+	  "[route r]\npath = /r\nreply = 2.05 \"nothing here, and at some "
+	  "length, so that it is much more than whoever asks has sent: "
+	  "nothing, nothing at all, here or elsewhere, now or ever\"\n",
+	  NULL, true },
 };
 
 const unsigned play_confs = sizeof(confs) / sizeof(confs[0]);

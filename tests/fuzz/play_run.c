@@ -327,11 +327,21 @@ step_names(struct play *p)
 	    (enum world_name)(how >> 6), a, 1);
 }
 
+static void
+step_drain(struct play *p)
+{
+	/* Seldom: nothing is answered any more. */
+	if (tape_u8(&p->tape) != 'd')
+		return;
+	proxy_drain(p->world.proxy);
+	p->draining = true;
+}
+
 static void (*const steps[])(struct play *) = {
 	step_request, step_request, step_answer, step_pass, step_octets,
 	step_origin_octets, step_again, step_upload, step_acknowledge,
 	step_origin_empty, step_notify, step_error, step_fail, step_stop,
-	step_reload, step_mode, step_names, step_answer, step_pass,
+	step_reload, step_mode, step_names, step_answer, step_pass, step_drain,
 };
 
 /* ---- the end ---- */
@@ -420,7 +430,8 @@ play_run(struct tape tape, const struct play_setting *setting)
 	spent = is_spent(&p.world);
 	if ((conf & 0x80) == 0) {
 		run_out(&p);
-		probe(&p);
+		if (!p.draining)
+			probe(&p);
 	}
 	play_fini(&p);
 	return spent;
