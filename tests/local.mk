@@ -367,7 +367,10 @@ EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
 	tests/fuzz/corpus/ctl \
 	tests/fuzz/corpus/link tests/fuzz/corpus/parse \
 	tests/fuzz/corpus/proxy tests/fuzz/corpus/publish \
-	tests/fuzz/corpus/uri
+	tests/fuzz/corpus/uri \
+	tests/fuzz/conf.dict tests/fuzz/ctl.dict tests/fuzz/link.dict \
+	tests/fuzz/parse.dict tests/fuzz/proxy.dict tests/fuzz/publish.dict \
+	tests/fuzz/uri.dict
 
 # The message layer and the proxy under a fake clock and a fake network.
 
