@@ -131,6 +131,7 @@ play_init(struct play *p, struct tape tape, unsigned conf,
 	p->trace = getenv("TRACE") != NULL;
 	text = setting->conf != NULL ? setting->conf :
 	    play_conf(p->conf)->text;
+	p->silent = setting->short_of_memory || setting->send_error != 0;
 	p->ratio = setting->conf == NULL && play_conf(p->conf)->amplification;
 	if (!world_init(&p->world, "conf", text, SEED)) {
 		play_require(p, setting->short_of_memory, p->world.why);
@@ -202,6 +203,8 @@ void
 play_client_sends(struct play *p, struct play_client *c, const struct addr *to,
     struct span datagram)
 {
+	if (p->inputs == PLAY_INPUTS)
+		return;
 	judge_asks(c, datagram);
 	c->last_to = *to;
 	c->nlast = datagram.n;
@@ -282,6 +285,8 @@ body_of(struct answer *a, const struct play_origin *o, const struct coap_msg *m)
 	if (m != NULL && wants_links(m))
 		return links_of(a, o, n);
 	memset(a->body, 'a' + o->version % 26, n);
+	if (m != NULL && n >= 8)
+		judge_mark_body(a->body, m);
 	return span_make(a->body, n);
 }
 

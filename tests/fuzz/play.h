@@ -20,6 +20,8 @@ enum {
 	PLAY_ORIGINS = 5,
 	PLAY_ASKED = 64,	/* tokens of a client that are watched */
 	PLAY_TOLD = 256,	/* answers likewise */
+	PLAY_KNOWN = 256,
+	PLAY_PENDING = 128,	/* requests of a client to be answered */
 	PLAY_UPS = 256,		/* requests to origins that are remembered */
 	PLAY_OCTETS = 2304,	/* of a datagram of ours */
 	PLAY_INPUTS = 1500,	/* datagrams to the proxy, in all */
@@ -59,6 +61,13 @@ struct asked {
 	unsigned sent;		/* datagrams */
 	unsigned told;		/* answers that are no notifications */
 	bool observes;
+	uint64_t target;	/* what it was asked for; 0: different things */
+};
+
+/* What is at the origin where the requests for TARGET go. */
+struct known {
+	uint64_t target;	/* 0: nothing is known */
+	uint32_t mark;
 };
 
 struct play_client {
@@ -66,6 +75,8 @@ struct play_client {
 	bool acks;		/* by itself */
 	uint16_t mid;
 	struct seen_mids mids;	/* it has used */
+	uint16_t pending[PLAY_PENDING];	/* those to hear about, */
+	size_t npending;	/* ... as far as there is room */
 	struct asked asked[PLAY_ASKED];
 	size_t nasked;
 	uint32_t told[PLAY_TOLD];	/* type and Message ID */
@@ -129,6 +140,8 @@ struct play {
 	struct list arrived;	/* packets, judged */
 	const struct addr *caused_by;	/* who has just sent an ACK or RST, */
 	uint16_t caused_mid;		/* ... with this Message ID */
+	bool silent;		/* it may be, about a request */
+	struct known known[PLAY_KNOWN];
 	struct play_client clients[PLAY_CLIENTS + 1];
 	struct play_origin origins[PLAY_ORIGINS];
 	struct up ups[PLAY_UPS];
@@ -142,6 +155,7 @@ struct play_conf {
 	const char *proxy_uri;	/* for a PUT that reaches the first origin;
 				 * NULL: /a does */
 	bool amplification;	/* "echo" or "blocks" */
+	bool silent;		/* some requests get nothing at all */
 };
 
 /* The configuration I, of as many as play_confs. */
@@ -204,8 +218,15 @@ bool judge_marked(struct span payload, unsigned *c);
 /* OCTETS that come from the input look like none. */
 void judge_clean(uint8_t *octets, size_t n);
 
+/* What a body begins with, of 8 octets, that is there for the request M; and
+ * what it is about a body that begins like one, or 0. */
+void judge_mark_body(uint8_t out[8], const struct coap_msg *m);
+
 /* C is about to send DATAGRAM. */
 void judge_asks(struct play_client *c, struct span datagram);
+
+/* Time is over: whoever has asked in a CON has heard something. */
+void judge_end(struct play *p);
 
 /* The proxy has sent PK; the first octets of what caused it, if anything. */
 void judge_packet(struct play *p, const struct packet *pk);

@@ -22,6 +22,7 @@ enum {
 /* ---- marks ---- */
 
 static const uint8_t mark[] = { 0xf1, 'c', 'l', 'i' };
+static const uint8_t body_mark[] = { 0xf3, 'b' };
 
 void
 judge_mark(uint8_t out[8], unsigned c, uint16_t number)
@@ -46,8 +47,54 @@ void
 judge_clean(uint8_t *octets, size_t n)
 {
 	for (size_t i = 0; i + sizeof(mark) <= n; i++)
-		if (memcmp(octets + i, mark, sizeof(mark)) == 0)
+		if (memcmp(octets + i, mark, sizeof(mark)) == 0 ||
+		    memcmp(octets + i, body_mark, sizeof(body_mark)) == 0)
 			octets[i] = 0;
+}
+
+/* Of the options NUMBERS of M, never 0. */
+static uint64_t
+digest(const struct coap_msg *m, const uint16_t *numbers, size_t n)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+	struct coap_opt_iter it;
+
+	coap_opts(&it, m);
+	while (coap_opts_next(&it)) {
+		bool counts = false;
+
+		for (size_t i = 0; i < n; i++)
+			counts |= numbers[i] == it.number;
+		for (size_t i = 0; counts && i <= it.value.n; i++)
+			h = (h ^ (i < it.value.n ? it.value.p[i] :
+			    it.number + 256u)) * UINT64_C(1099511628211);
+	}
+	return h | 1;
+}
+
+void
+judge_mark_body(uint8_t out[8], const struct coap_msg *m)
+{
+	static const uint16_t path[] = { COAP_OPT_URI_PATH,
+		COAP_OPT_URI_QUERY };
+	uint64_t h = digest(m, path, 2);
+
+	memcpy(out, body_mark, sizeof(body_mark));
+	for (size_t i = sizeof(body_mark); i < 8; i++)
+		out[i] = (uint8_t)('a' + (h >> i * 8) % 16);
+}
+
+/* 0: it is none of ours. */
+static uint32_t
+read_body_mark(struct span body)
+{
+	uint32_t v = 1;
+
+	if (body.n < 8 || memcmp(body.p, body_mark, sizeof(body_mark)) != 0)
+		return 0;
+	for (size_t i = sizeof(body_mark); i < 8; i++)
+		v = v << 4 | (body.p[i] & 15);
+	return v;
 }
 
 /* ---- clients ---- */
@@ -71,10 +118,25 @@ find_asked(struct play_client *c, struct span token)
 	return NULL;
 }
 
+/* By what a request is led somewhere; never 0. */
+static uint64_t
+target_of(const struct play_client *c, const struct coap_msg *m)
+{
+	static const uint16_t numbers[] = { COAP_OPT_URI_HOST,
+		COAP_OPT_URI_PORT, COAP_OPT_URI_PATH, COAP_OPT_URI_PATH_ABBREV,
+		COAP_OPT_URI_QUERY, COAP_OPT_PROXY_URI,
+		COAP_OPT_PROXY_SCHEME };
+
+	/* There may be a listener for each family. */
+	return digest(m, numbers, sizeof(numbers) / sizeof(numbers[0])) ^
+	    (uint64_t)c->addr.family << 32;
+}
+
 static void
-note_token(struct play_client *c, const struct coap_msg *m)
+note_token(struct play_client *c, const struct coap_msg *m, bool legal)
 {
 	struct asked *a = find_asked(c, m->token);
+	uint64_t target = legal ? target_of(c, m) : 0;
 	uint32_t observe;
 
 	if (a == NULL && c->nasked == PLAY_ASKED) {
@@ -84,12 +146,23 @@ note_token(struct play_client *c, const struct coap_msg *m)
 	if (a == NULL) {
 		a = &c->asked[c->nasked++];
 		a->n = m->token.n;
+		a->target = target;
 		if (a->n > 0)
 			memcpy(a->token, m->token.p, watched(a->n));
 	}
 	a->sent++;
+	if (a->target != target)
+		a->target = 0;
 	if (coap_get_uint(m, COAP_OPT_OBSERVE, &observe) && observe == 0)
 		a->observes = true;
+}
+
+static void
+not_pending(struct play_client *c, uint16_t mid)
+{
+	for (size_t i = 0; i < c->npending; i++)
+		if (c->pending[i] == mid)
+			c->pending[i] = c->pending[--c->npending];
 }
 
 void
@@ -97,6 +170,7 @@ judge_asks(struct play_client *c, struct span datagram)
 {
 	struct coap_msg m = { 0 };
 	enum coap_parse how;
+	bool again;
 
 	c->in += datagram.n + LOWER;
 	/* No more of it is received. */
@@ -106,11 +180,49 @@ judge_asks(struct play_client *c, struct span datagram)
 	if (how == COAP_PARSE_IGNORE || m.type == COAP_ACK ||
 	    m.type == COAP_RST)
 		return;
+	again = seen_has(&c->mids, m.mid);
 	seen_add(&c->mids, m.mid);
+	/* One that uses a Message ID again has itself to blame. */
+	if (again)
+		not_pending(c, m.mid);
+	else if (m.type == COAP_CON && c->npending < PLAY_PENDING)
+		c->pending[c->npending++] = m.mid;
 	if (m.code != COAP_EMPTY &&
 	    (how == COAP_PARSE_OK || m.token.p != NULL))
-		note_token(c, &m);
+		note_token(c, &m, how == COAP_PARSE_OK);
 	c->proving |= how == COAP_PARSE_OK && coap_has(&m, COAP_OPT_ECHO);
+}
+
+void
+judge_end(struct play *p)
+{
+	for (size_t i = 0; i < PLAY_CLIENTS && !p->silent; i++) {
+		const struct play_client *c = &p->clients[i];
+
+		if (c->npending == 0)
+			continue;
+		fprintf(stderr, "client %zu, Message ID 0x%04x\n", i,
+		    c->pending[0]);
+		play_fail(p, "a CON got no reaction");
+	}
+}
+
+/* What is asked for is what comes: the same thing each time. */
+static void
+judge_body(struct play *p, const struct asked *a, const struct coap_msg *m)
+{
+	uint32_t v = read_body_mark(m->payload);
+	struct known *k = &p->known[a->target % PLAY_KNOWN];
+	struct span block;
+
+	if (v == 0 || a->target == 0 ||
+	    (coap_get(m, COAP_OPT_BLOCK2, &block) &&
+		coap_block_get(block).num > 0))
+		return;
+	if (k->target == a->target)
+		play_require(p, k->mark == v, "another resource's body");
+	k->target = a->target;
+	k->mark = v;
 }
 
 static void
@@ -161,6 +273,7 @@ judge_answer(struct play *p, struct play_client *c, const struct coap_msg *m)
 	if (c->crowded)
 		return;
 	play_require(p, a != NULL, "an answer to a token never sent");
+	judge_body(p, a, m);
 	if (coap_has(m, COAP_OPT_OBSERVE)) {
 		play_require(p, a->observes, "a notification nobody wants");
 		return;
@@ -184,6 +297,8 @@ judge_down(struct play *p, struct play_client *c, const struct packet *pk,
 		c->con_mid = m->mid;
 		c->con_local = pk->from;
 	}
+	if (m->type == COAP_ACK || m->type == COAP_RST)
+		not_pending(c, m->mid);
 	if (m->code != COAP_EMPTY) {
 		judge_answer(p, c, m);
 		return;
@@ -308,6 +423,13 @@ judge_conf(struct play *p)
 {
 	size_t size = p->world.proxy->conf->cache.size;
 
+	/* Other rules lead elsewhere, and what is under way goes by those of
+	 * before. */
+	memset(p->known, 0, sizeof(p->known));
+	for (size_t i = 0; i < PLAY_CLIENTS; i++)
+		for (size_t j = 0; j < p->clients[i].nasked; j++)
+			p->clients[i].asked[j].target = 0;
+	p->silent |= p->setting->conf != NULL || play_conf(p->conf)->silent;
 	if (size == 0)
 		p->cache_most = SIZE_MAX;
 	else if (size + EMPTY > p->cache_most)

@@ -266,11 +266,13 @@ step_fail(struct play *p)
 		ENETUNREACH };
 	uint8_t how = tape_u8(&p->tape);
 
-	if (how == 255)
+	if (how == 255) {
 		p->world.no_sockets = 1;
-	else
-		world_fail_sends(&p->world, how >> 4, how & 15,
-		    errors[tape_u8(&p->tape) % 5]);
+		return;
+	}
+	p->silent = true;
+	world_fail_sends(&p->world, how >> 4, how & 15,
+	    errors[tape_u8(&p->tape) % 5]);
 }
 
 static void
@@ -430,6 +432,7 @@ play_run(struct tape tape, const struct play_setting *setting)
 	spent = is_spent(&p.world);
 	if ((conf & 0x80) == 0) {
 		run_out(&p);
+		judge_end(&p);
 		if (!p.draining)
 			probe(&p);
 	}
