@@ -266,7 +266,8 @@ links_of(struct answer *a, const struct play_origin *o, size_t n)
 		"</x>;rt=\"a b\";ct=40,", "</y/z>;obs,",
 		"<coap://198.51.100.1/x>;anchor=\"/y\",",
 		"<//o.example/q?r#s>;title=\"coap://o.example/t\",",
-		"<http://198.51.100.1/>,", "<u>;if=\"coap://198.51.100.1:5683\",",
+		"<http://198.51.100.1/>,",
+		"<u>;if=\"coap://198.51.100.1:5683\",",
 		"</a/b>;hosts=\"198.51.100.1 [2001:db8:9::1]\",",
 	};
 	struct writer w = writer_make(a->body, n < 100 ? 100 : n);
