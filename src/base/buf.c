@@ -79,7 +79,7 @@ make(struct buf_pool *p, unsigned class)
 	if (b == NULL)
 		return NULL;
 	b->pool = p;
-	b->cap = caps[class];
+	b->cap = caps[class] & 0x7fffu;
 	return b;
 }
 
@@ -129,8 +129,8 @@ buf_get(struct buf_pool *p, size_t need)
 	p->used += footprint(class);
 	b->next = NULL;
 	b->refs = 1;
-	b->loose = 0;
 	b->len = 0;
+	b->loose = 0;
 	return b;
 }
 

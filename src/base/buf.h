@@ -23,12 +23,12 @@ struct buf_pool;
 struct buf {
 	struct buf_pool *pool;
 	struct buf *next;	/* while free */
-	uint32_t refs:31;
-	uint32_t loose:1;	/* in one turn, of what goes to one peer, it
+	uint32_t refs;
+	uint16_t len;		/* octets in use, set by whoever writes */
+	uint16_t cap:15;
+	uint16_t loose:1;	/* in one turn, of what goes to one peer, it
 				 * may overtake others that are; set by whoever
 				 * writes */
-	uint16_t len;		/* octets in use, set by whoever writes */
-	uint16_t cap;
 	uint8_t data[];
 };
 
@@ -54,7 +54,7 @@ bool buf_pool_low(const struct buf_pool *p);
 static inline struct buf *
 buf_ref(struct buf *b)
 {
-	assert(b->refs > 0 && b->refs < INT32_MAX);
+	assert(b->refs > 0 && b->refs < UINT32_MAX);
 	b->refs++;
 	return b;
 }
