@@ -82,6 +82,8 @@ address(const struct sock *k, const struct sendq_ends *e, struct msghdr *h,
 	h->msg_namelen = k->inet6 ? addr_to_sockaddr6(&e->to, name) :
 	    addr_to_sockaddr(&e->to, name);
 	h->msg_name = name;
+	if (!k->wildcard)
+		return;
 	h->msg_controllen = sock_write_source(k, &e->from, control);
 	if (h->msg_controllen > 0)
 		h->msg_control = control;

@@ -20,8 +20,11 @@
 #include <netinet/udp.h>
 #include <unistd.h>
 
-/* Bursts of requests come faster than a turn of the loop. */
-static const int rcvbuf_octets = 4 * 1024 * 1024;
+/* Bursts come faster than a turn of the loop. The kernel counts some 700 octets
+ * more for each datagram, and an origin answers everything that it was asked in
+ * one turn; but there may be thousands of origins. */
+static const int room_bound = 4 * 1024 * 1024;
+static const int room_connected = 1024 * 1024;
 
 static bool
 set_int(int fd, int level, int name, int value)
@@ -80,17 +83,17 @@ want_pktinfo(const struct sock *k)
 /* The size of the buffer is a wish: without the privilege the system's limit
  * holds. A service manager may have given more. */
 static void
-want_room(const struct sock *k)
+want_room(const struct sock *k, int octets)
 {
 	int now = 0;
 	socklen_t len = sizeof(now);
 
 	/* The kernel tells twice of what it was asked for. */
 	if (getsockopt(k->fd, SOL_SOCKET, SO_RCVBUF, &now, &len) == 0 &&
-	    now / 2 >= rcvbuf_octets)
+	    now / 2 >= octets)
 		return;
-	if (!set_int(k->fd, SOL_SOCKET, SO_RCVBUFFORCE, rcvbuf_octets))
-		(void)set_int(k->fd, SOL_SOCKET, SO_RCVBUF, rcvbuf_octets);
+	if (!set_int(k->fd, SOL_SOCKET, SO_RCVBUFFORCE, octets))
+		(void)set_int(k->fd, SOL_SOCKET, SO_RCVBUF, octets);
 }
 
 /* What a bound socket needs before the first datagram is read. */
@@ -102,7 +105,7 @@ set_up_bound(struct sock *k)
 	k->wildcard = addr_is_any(&k->local);
 	if (k->wildcard && !want_pktinfo(k))
 		return false;
-	want_room(k);
+	want_room(k, room_bound);
 	return true;
 }
 
@@ -209,6 +212,7 @@ sock_connect(struct sock *k, const struct addr *peer)
 		k->connected = true;
 		k->trains = makes_trains(k);
 		want_errors(k);
+		want_room(k, room_connected);
 		return true;
 	}
 	sock_close(k);

@@ -30,6 +30,26 @@ int_option(int fd, int level, int name)
 	return v;
 }
 
+/* Room for many datagrams, as far as the system lets us have it. */
+START_TEST(room_for_bursts)
+{
+	static const int octets[] = { 4 << 20, 1 << 20 };
+	struct addr a = ip("127.0.0.1", _i == 0 ? 0 : 9);
+	struct sock k;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), want;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &octets[_i],
+	    sizeof(int)) != 0)
+		ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF,
+		    &octets[_i], sizeof(int)), 0);
+	want = int_option(fd, SOL_SOCKET, SO_RCVBUF);
+	(void)close(fd);
+	ck_assert(_i == 0 ? sock_bind(&k, &a) : sock_connect(&k, &a));
+	ck_assert_int_eq(int_option(k.fd, SOL_SOCKET, SO_RCVBUF), want);
+	sock_close(&k);
+}
+END_TEST
+
 /* Nothing inherits a descriptor, nothing waits in one, and nobody shares a
  * port; IPv4 comes in through an IPv6 socket only where it was asked for. */
 START_TEST(bound_sockets)
@@ -225,6 +245,7 @@ sock_suite(void)
 	Suite *s = suite_create("sock");
 	TCase *tc = tcase_create("sock");
 
+	tcase_add_loop_test(tc, room_for_bursts, 0, 2);
 	tcase_add_loop_test(tc, bound_sockets, 0, 5);
 	tcase_add_test(tc, port_cannot_be_had_twice);
 	tcase_add_test(tc, families_are_apart);
