@@ -34,8 +34,8 @@ enum fetch_fail {
 
 /* send: *WHY is set when it fails. After UPSTREAM_SENT or UPSTREAM_WAIT exactly
  * one of fetch_response() and fetch_failed() is called, later, unless cancel
- * comes first. Before send or renew returns another fetch may fail: it has made
- * room. */
+ * comes first. Neither send nor renew nor cancel calls back before it
+ * returns, for no fetch. */
 struct upstream_ops {
 	enum upstream_send (*send)(void *self, struct fetch *f,
 	    enum fetch_fail *why, uint64_t now);

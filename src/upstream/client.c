@@ -35,8 +35,7 @@ call_free(struct call *call)
 		dgram_cancel(c->dgram, call->x);
 	flow_drop(&call->item);
 	timer_stop(&call->expect);
-	if (c->moved == call)
-		c->moved = NULL;
+	list_del(&call->unsent);
 	if (call->fetch->watch == call)
 		call->fetch->watch = NULL;
 	else
@@ -55,6 +54,7 @@ call_new(struct client *c, struct fetch *f)
 		return NULL;
 	*call = (struct call){ .client = c, .fetch = f };
 	flow_item_init(&call->item, 0);
+	list_init(&call->unsent);
 	timer_init(&call->expect, expect_fire);
 	f->up = call;
 	return call;
@@ -69,15 +69,39 @@ call_fail(struct call *call, enum fetch_fail why, uint64_t now)
 	fetch_failed(f, why, now);
 }
 
-/* CALL's request, whose turn it was or would have been, is not sent. A
- * registration stays open all the same. */
+/* CALL's request, whose turn it was or would have been, is not sent. Its fetch
+ * is told later: whoever is at work now, perhaps for another fetch, does not
+ * find anything ended when it goes on. */
 static void
-call_unsent(struct call *call, enum fetch_fail why, uint64_t now)
+call_unsent(struct call *call, enum fetch_fail why)
 {
-	if (call->fetch->watch == call)
-		fetch_failed(call->fetch, why, now);
-	else
-		call_fail(call, why, now);
+	struct client *c = call->client;
+
+	call->why = why;
+	list_del(&call->unsent);
+	list_add_tail(&c->unsent, &call->unsent);
+	timer_start(c->timers, &c->tell, c->timers->now);
+}
+
+static void
+tell_fire(struct timer *t, uint64_t now)
+{
+	struct client *c = CONTAINER_OF(t, struct client, tell);
+	struct call *call;
+	struct list those;
+
+	/* Others may follow from these, for the next time. */
+	list_init(&those);
+	list_splice_tail(&those, &c->unsent);
+	while (!list_empty(&those)) {
+		call = CONTAINER_OF(those.next, struct call, unsent);
+		list_del(&call->unsent);
+		/* A registration stays open all the same. */
+		if (call->fetch->watch == call)
+			fetch_failed(call->fetch, call->why, now);
+		else
+			call_fail(call, call->why, now);
+	}
 }
 
 static struct call *
@@ -164,35 +188,17 @@ pump(struct client *c, struct dest *d, uint64_t now)
 	struct flow_item *it;
 	enum fetch_fail why;
 
-	/* One failure may lead to the next request: the outermost pump goes
-	 * on with that. */
-	if (d->busy)
-		return;
-	d->busy = true;
 	while ((it = flow_next(&d->flow, now)) != NULL)
 		if (!call_start(c, call_of(it), d, &why, now))
-			call_unsent(call_of(it), why, now);
-	d->busy = false;
+			call_unsent(call_of(it), why);
 	timer_start(c->timers, &d->wake, flow_wakeup(&d->flow));
 }
 
-/* Something has ended at FLOW: the next one's turn? */
-static void
+void
 flow_moved(struct client *c, struct flow *flow, uint64_t now)
 {
 	if (flow->waiting > 0)
 		pump(c, dest_of(flow), now);
-}
-
-bool
-call_moved(struct client *c, struct call *call, struct flow *flow, uint64_t now)
-{
-	c->moved = call;
-	flow_moved(c, flow, now);
-	if (c->moved == NULL)
-		return false;
-	c->moved = NULL;
-	return true;
 }
 
 static void
@@ -217,7 +223,7 @@ expect_fire(struct timer *t, uint64_t now)
 
 /* CALL waits for its turn at D. */
 static bool
-call_wait(struct client *c, struct call *call, struct dest *d, uint64_t now)
+call_wait(struct client *c, struct call *call, struct dest *d)
 {
 	struct flow_item *displaced;
 	bool ok = flow_wait(&d->flow, &call->item, call->fetch->client,
@@ -226,7 +232,7 @@ call_wait(struct client *c, struct call *call, struct dest *d, uint64_t now)
 	if (ok && !timer_running(&d->wake))
 		timer_start(c->timers, &d->wake, flow_wakeup(&d->flow));
 	if (displaced != NULL)
-		call_unsent(call_of(displaced), FETCH_BUSY, now);
+		call_unsent(call_of(displaced), FETCH_BUSY);
 	return ok;
 }
 
@@ -275,7 +281,7 @@ call_go(struct client *c, struct call *call, struct dest *d,
 	if (d->flow.waiting == 0 && flow_open(&d->flow, now))
 		return call_start(c, call, d, why, now);
 	*why = FETCH_BUSY;
-	return call_wait(c, call, d, now);
+	return call_wait(c, call, d);
 }
 
 /* Sends CALL to A, if that may be used, now or when its turn comes. */
@@ -459,11 +465,10 @@ client_response_cb(void *user, struct exchange *x, const struct coap_msg *m,
 		call_watch(user, call);
 	else
 		call->x = NULL;
-	ok = call_moved(user, call, flow, now);
-	if (ok && call->x == NULL)
+	flow_moved(user, flow, now);
+	if (call->x == NULL)
 		call_free(call);
-	if (ok)
-		ok = fetch_response(f, m, buf_span(sent), now);
+	ok = fetch_response(f, m, buf_span(sent), now);
 	buf_unref(sent);
 	return ok;
 }
@@ -504,8 +509,8 @@ client_failed_cb(void *user, struct exchange *x, enum dgram_fail why,
 		flow_drop(&call->item);
 	}
 	call->x = NULL;
-	if (call_moved(user, call, flow, now))
-		call_fail(call, fails[why], now);
+	flow_moved(user, flow, now);
+	call_fail(call, fails[why], now);
 }
 
 /* Somebody may be guessing tokens (ATK-26). Copies of answers that have come
@@ -603,6 +608,8 @@ client_new(const struct client_conf *conf, struct net *net,
 		.wake = wake_fire,
 		.rnd = rnd,
 	};
+	list_init(&c->unsent);
+	timer_init(&c->tell, tell_fire);
 	timer_init(&c->sweep, sweep_fire);
 	c->dgram = dgram_new(&client_dgram_ops, c, conf->params, timers, bufs,
 	    rnd);
@@ -624,6 +631,7 @@ client_free(struct client *c)
 {
 	if (c == NULL)
 		return;
+	timer_stop(&c->tell);
 	timer_stop(&c->sweep);
 	dgram_free(c->dgram);
 	dests_fini(&c->dests);

@@ -17,7 +17,8 @@ struct client {
 	struct dgram *dgram;
 	struct dests dests;
 	struct pool calls;
-	struct call *moved;	/* of call_moved() */
+	struct list unsent;	/* calls whose fetches are to be told */
+	struct timer tell;	/* ... at the end of this turn */
 	struct timer sweep;
 	struct client_stats stats;
 };
@@ -28,6 +29,8 @@ struct call {
 	struct resolve *q;	/* waiting for an address, */
 	struct exchange *x;	/* or prepared, or sent */
 	struct flow_item item;
+	struct list unsent;	/* in the client's list, or in none */
+	enum fetch_fail why;	/* ... then */
 	struct timer expect;	/* until when a NON counts as outstanding */
 };
 
@@ -59,11 +62,8 @@ call_is_guest(const struct fetch *f)
 enum upstream_send call_any(struct client *c, struct call *call,
     const struct addr *v, size_t n, enum fetch_fail *why, uint64_t now);
 
-/* Something has ended at FLOW, which may be the next one's turn; it was CALL's.
- * False when CALL has gone meanwhile: that the next one failed was the end of
- * its fetch, too. */
-bool call_moved(struct client *c, struct call *call, struct flow *flow,
-    uint64_t now);
+/* Something has ended at FLOW: the next one's turn? Frees no call. */
+void flow_moved(struct client *c, struct flow *flow, uint64_t now);
 
 /* Sends CALL, which is prepared, to D, now or when its turn comes. */
 bool call_go(struct client *c, struct call *call, struct dest *d,

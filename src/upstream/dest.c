@@ -63,7 +63,7 @@ dest_idle(struct dest *d)
 {
 	struct list *it, *tmp;
 
-	if (d->busy || d->flow.waiting > 0 || d->flow.outstanding > 0)
+	if (d->flow.waiting > 0 || d->flow.outstanding > 0)
 		return false;
 	LIST_FOREACH_SAFE (it, tmp, &d->ports)
 		if (port_of(it)->peer.refs > 0)

@@ -42,7 +42,6 @@ struct dest {
 	struct addr addr;
 	struct flow flow;
 	struct timer wake;	/* the queue may go on */
-	bool busy;		/* must not be closed now */
 	bool told_silent;	/* what operators have heard of flow.silent */
 	struct list ports;	/* the current one first */
 	unsigned nports;

@@ -28,8 +28,10 @@ call_watch(struct client *c, struct call *call)
 	struct fetch *f = call->fetch;
 
 	timer_stop(&call->expect);
-	if (call->x->observe && !dgram_under_way(call->x))
+	if (call->x->observe && !dgram_under_way(call->x)) {
 		flow_drop(&call->item);
+		list_del(&call->unsent);
+	}
 	if (f->watch == call)
 		return;
 	/* The new one takes the place of an old one. */
@@ -56,6 +58,7 @@ client_renew(void *self, struct fetch *f, enum fetch_fail *why, uint64_t now)
 	if (call->item.state == FLOW_OUT)
 		call_abandon(c, call, now);
 	flow_drop(&call->item);
+	list_del(&call->unsent);
 	timer_stop(&call->expect);
 	flow_item_init(&call->item, call->x->sent.buf->len);
 	/* It counts as used: there is one at that address. */

@@ -47,8 +47,7 @@ call_unreachable(struct client *c, struct call *call, uint64_t now)
 	timer_stop(&call->expect);
 	if (again)
 		dgram_recall(c->dgram, call->x);
-	if (!call_moved(c, call, &port->dest->flow, now))
-		return;
+	flow_moved(c, &port->dest->flow, now);
 	if (!again)
 		call_free(call);
 	if (!again || !call_next_address(c, call, &failed, now))

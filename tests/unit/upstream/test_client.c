@@ -430,6 +430,9 @@ START_TEST(queue_full)
 	f.client_id = 1;
 	o[6] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
 	ck_assert_uint_eq(o[6]->replies, 0);
+	/* It is not told while another is at work. */
+	ck_assert_uint_eq(o[4]->replies, 0);
+	fixture_pass(&f, 1);
 	ck_assert_uint_eq(o[4]->code, COAP_503);
 	ck_assert_uint_eq(client_flow_stats(f.client)->refused, 2);
 	/* Its turn comes after one of the other's. */
@@ -457,6 +460,7 @@ START_TEST(queued_without_message_id)
 	o[1] = fixture_get(&f, COAP_CON, "coap://192.0.2.1/2");
 	f.net.connect_errno = EMFILE;
 	fixture_answer(&f, fakenet_sent(&f.net, 0), COAP_205);
+	fixture_pass(&f, 1);
 	for (size_t i = 0; i < 2; i++) {
 		ck_assert_uint_eq(o[i]->code, COAP_503);
 		ck_assert_uint_ge(o[i]->max_age, 1);

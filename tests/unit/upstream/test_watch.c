@@ -650,6 +650,8 @@ START_TEST(renewal_is_not_sent)
 	ck_assert_int_eq(renew(&w[0], true), UPSTREAM_SENT);
 	no_mid(d);
 	fixture_answer(&fx, other, COAP_205);
+	ck_assert_uint_eq(w[0].failures, 0);
+	fixture_pass(&fx, 1);
 	ck_assert_uint_eq(w[0].failures, 1);
 	ck_assert_int_eq(w[0].why, FETCH_BUSY);
 	ck_assert(w[0].open);
@@ -663,6 +665,7 @@ START_TEST(renewal_is_not_sent)
 	ck_assert_int_eq(renew(&w[0], true), UPSTREAM_SENT);
 	w[i].f.client = 1;
 	occupy(&w[i]);
+	fixture_pass(&fx, 1);
 	ck_assert_uint_eq(w[0].failures, 2);
 	ck_assert_int_eq(w[0].why, FETCH_BUSY);
 	ck_assert(w[0].open);
@@ -674,6 +677,38 @@ START_TEST(renewal_is_not_sent)
 	ck_assert(w[0].open);
 	ck_assert_ptr_eq(last(), other);
 	ck_assert_uint_eq(w[0].failures, 2);
+}
+END_TEST
+
+/* Who is not sent is told later; what happens before that has the last word: a
+ * notification, which says that the registration is still open, another
+ * renewal, and the end. */
+START_TEST(not_told)
+{
+	const struct fake_sent *d = open_it(&w[0]);
+	size_t i;
+
+	occupy(&w[1]);
+	for (i = 2; i < 1 + QUEUE_MAX; i++)
+		occupy(&w[i]);
+	ck_assert_int_eq(renew(&w[0], true), UPSTREAM_SENT);
+	w[i].f.client = 1;
+	occupy(&w[i]);
+	switch (_i) {
+	case 0:
+		notify(d, COAP_NON);
+		break;
+	case 1:
+		cancel(&w[i]);
+		ck_assert_int_eq(renew(&w[0], true), UPSTREAM_SENT);
+		break;
+	case 2:
+		cancel(&w[0]);
+		break;
+	}
+	fixture_pass(&fx, 100);
+	ck_assert_uint_eq(w[0].failures, 0);
+	ck_assert_int_eq(w[0].open && w[0].f.watch != NULL, _i < 2);
 }
 END_TEST
 
@@ -757,8 +792,8 @@ START_TEST(renewal_as_non)
 }
 END_TEST
 
-/* When the end of one lets the next one go, and that fails, this may be the end
- * of the first as well. */
+/* When the end of one lets the next one go, and that fails, the first is told
+ * of its own end before: it may be what the next one ends in its turn. */
 START_TEST(failure_of_the_next)
 {
 	for (unsigned i = 0; i < 4; i++) {
@@ -782,11 +817,16 @@ START_TEST(failure_of_the_next)
 			fixture_empty(&fx, d, COAP_RST);
 		else
 			fixture_error(&fx, d, ECONNREFUSED);
+		ck_assert_uint_eq(w[0].responses + w[0].failures, 1);
+		ck_assert_int_eq(w[0].open, i == 0);
+		ck_assert_uint_eq(w[1].failures, 0);
+		if (i < 2)
+			sent_empty(COAP_ACK, 0x100);
+		fixture_pass(&fx, 1);
 		ck_assert_uint_eq(w[1].failures, 1);
 		ck_assert_int_eq(w[1].why, FETCH_BUSY);
-		ck_assert_uint_eq(w[0].responses + w[0].failures, 0);
-		if (i < 2)
-			sent_empty(COAP_RST, 0x100);
+		ck_assert_uint_eq(w[0].responses + w[0].failures, 1);
+		ck_assert(w[0].f.up == NULL && w[0].f.watch == NULL);
 	}
 }
 END_TEST
@@ -816,6 +856,7 @@ watch_suite(void)
 	tcase_add_test(tc, renewal_replaced);
 	tcase_add_test(tc, renewal_without_message_id);
 	tcase_add_test(tc, renewal_is_not_sent);
+	tcase_add_loop_test(tc, not_told, 0, 3);
 	tcase_add_test(tc, renewal_too_large);
 	tcase_add_test(tc, renewal_fails);
 	tcase_add_test(tc, renewal_as_non);
