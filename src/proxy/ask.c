@@ -368,7 +368,7 @@ stage_fetch(struct proxy *p, struct request *r)
 	    !coap_has(&r->msg, COAP_OPT_HOP_LIMIT);
 	f->registers = r->observes;
 	if (p->made == MADE_BEFORE) {
-		f->opts = p->result.opts;
+		f->opts = p->result.sent;
 	} else {
 		result = fetch_write(p, f, r, NULL);
 		if (result != REWRITE_OK)

@@ -69,8 +69,8 @@ check_common(struct classified *c, const struct coap_msg *m)
 	return check_hop_limit(c, m);
 }
 
-static bool
-check_forward_role(struct classified *c, const struct inbound *in,
+bool
+classify_forward(struct classified *c, const struct inbound *in,
     const struct forward_conf *forward)
 {
 	switch (admit_forward(forward, in->listener, in->client)) {
@@ -237,7 +237,7 @@ classify_request(struct classified *c, const struct inbound *in,
 		target_as_received(c, in, host_buf);
 		return;
 	}
-	if (!check_forward_role(c, in, forward))
+	if (!classify_forward(c, in, forward))
 		return;
 	if (has_uri && has_scheme) {
 		fail(c, COAP_400, "Proxy-Uri and Proxy-Scheme");

@@ -27,6 +27,10 @@ void classify_request(struct classified *c, const struct inbound *in,
     const struct self *self, const struct forward_conf *forward,
     uint8_t host_buf[COAP_HOST_MAX], struct writer *w);
 
+/* Whether the client of IN may use the forward role; else an error and why. */
+bool classify_forward(struct classified *c, const struct inbound *in,
+    const struct forward_conf *forward);
+
 /* Whether the Block options of M make sense (BLK-02, BLK-06); else why not. */
 const char *classify_present_blocks(const struct coap_msg *m);
 

@@ -11,6 +11,23 @@
 
 #include <stdlib.h>
 
+/* What stands in octets, in this order. */
+enum part { ASKED, OPTS, HOST, SENT, KEY, PARTS };
+
+struct memo_entry {
+	struct addr local;
+	struct target uri;		/* its name is in octets */
+	const struct rule *rule;
+	const struct path *strip;
+	uint64_t has;
+	uint64_t hash, key_uri;		/* of the key */
+	unsigned listener;
+	uint8_t scheme;			/* enum coap_scheme, of the listener */
+	uint8_t role;
+	uint8_t n[PARTS];
+	uint8_t octets[MEMO_OCTETS];
+};
+
 bool
 memo_init(struct memo *m, struct rand *rnd)
 {
@@ -84,7 +101,29 @@ is_for(const struct memo_entry *e, const struct inbound *in)
 {
 	return e->listener == in->listener && e->scheme == in->scheme &&
 	    addr_eq(&e->local, in->local) &&
-	    span_eq(span_make(e->octets, e->nasked), in->msg->opts);
+	    span_eq(span_make(e->octets, e->n[ASKED]), in->msg->opts);
+}
+
+/* What E says, into *R. */
+static void
+tell(const struct memo_entry *e, struct memo_result *r)
+{
+	struct span part[PARTS];
+	const uint8_t *at = e->octets;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		part[i] = span_make(at, e->n[i]);
+		at += e->n[i];
+	}
+	r->role = (enum role)e->role;
+	r->opts = part[OPTS];
+	r->has = e->has;
+	r->uri = e->uri;
+	r->uri.host.text = part[HOST];
+	r->rule = e->rule;
+	r->strip = e->strip;
+	r->sent = part[SENT];
+	r->key = (struct coap_key){ part[KEY], e->hash, e->key_uri };
 }
 
 bool
@@ -98,16 +137,10 @@ memo_find(struct memo *m, const struct inbound *in, struct memo_result *result,
 	*hash = h;
 	for (size_t i = 0; i < MEMO_WAYS; i++) {
 		const struct memo_entry *e = entry_of(m, h, i);
-		const uint8_t *sent = e->octets + e->nasked;
 
 		if (set->tags[i] != tag_of(h) || !is_for(e, in))
 			continue;
-		result->rule = e->rule;
-		result->strip = e->strip;
-		result->opts = span_make(sent, e->nsent);
-		result->key.octets = span_make(sent + e->nsent, e->nkey);
-		result->key.hash = e->hash;
-		result->key.uri = e->uri;
+		tell(e, result);
 		return true;
 	}
 	return false;
@@ -124,18 +157,38 @@ missed_before(struct memo_set *set, uint64_t hash)
 	return false;
 }
 
+/* Whether all PARTS fit an entry. */
+static bool
+fits(const struct span part[PARTS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		if (part[i].n > UINT8_MAX)
+			return false;
+		n += part[i].n;
+	}
+	return n <= MEMO_OCTETS;
+}
+
 void
 memo_put(struct memo *m, const struct inbound *in, uint64_t hash,
-    const struct memo_result *result)
+    const struct memo_result *r)
 {
+	const struct coap_host *host = &r->uri.host;
+	const struct span part[PARTS] = {
+		[ASKED] = in->msg->opts,
+		[OPTS] = r->role == ROLE_FORWARD ? r->opts : SPAN_LIT(""),
+		[HOST] = host->literal ? SPAN_LIT("") : host->text,
+		[SENT] = r->sent,
+		[KEY] = r->key.octets,
+	};
 	struct memo_set *set = &m->sets[set_of(hash)];
-	struct span asked = in->msg->opts, sent = result->opts;
-	struct span key = result->key.octets;
 	struct memo_entry *e;
+	uint8_t *to;
 	size_t way;
 
-	if (!missed_before(set, hash) ||
-	    asked.n + sent.n + key.n > MEMO_OCTETS)
+	if (!missed_before(set, hash) || !fits(part))
 		return;
 	way = set->turn++ % MEMO_WAYS;
 	e = entry_of(m, hash, way);
@@ -143,16 +196,18 @@ memo_put(struct memo *m, const struct inbound *in, uint64_t hash,
 	e->local = *in->local;
 	e->listener = in->listener;
 	e->scheme = (uint8_t)in->scheme;
-	e->rule = result->rule;
-	e->strip = result->strip;
-	e->hash = result->key.hash;
-	e->uri = result->key.uri;
-	e->nasked = (uint8_t)asked.n;
-	e->nsent = (uint8_t)sent.n;
-	e->nkey = (uint8_t)key.n;
-	if (asked.n > 0)
-		memcpy(e->octets, asked.p, asked.n);
-	if (sent.n > 0)
-		memcpy(e->octets + asked.n, sent.p, sent.n);
-	memcpy(e->octets + asked.n + sent.n, key.p, key.n);
+	e->role = (uint8_t)r->role;
+	e->has = r->has;
+	e->uri = r->uri;
+	e->rule = r->rule;
+	e->strip = r->strip;
+	e->hash = r->key.hash;
+	e->key_uri = r->key.uri;
+	to = e->octets;
+	for (size_t i = 0; i < PARTS; i++) {
+		e->n[i] = (uint8_t)part[i].n;
+		if (part[i].n > 0)
+			memcpy(to, part[i].p, part[i].n);
+		to += part[i].n;
+	}
 }

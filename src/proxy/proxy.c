@@ -70,17 +70,53 @@ stage_admit(struct proxy *p, struct request *r)
 }
 
 static enum verdict
+not_classified(struct proxy *p, struct request *r, const struct classified *c)
+{
+	if (c->error == COAP_403 || c->error == COAP_505)
+		p->stats.refused++;
+	return answer_error(p, r, c->error, c->why);
+}
+
+/* R is like one before: p->result says what it was. */
+static enum verdict
+classify_again(struct proxy *p, struct request *r)
+{
+	const struct memo_result *known = &p->result;
+	struct classified c;
+
+	p->made = MADE_BEFORE;
+	if (known->role == ROLE_FORWARD) {
+		if (!classify_forward(&c, r->in, p->conf->forward))
+			return not_classified(p, r, &c);
+		r->msg.opts = known->opts;
+		r->msg.has = known->has;
+	}
+	r->role = known->role;
+	r->route.uri = known->uri;
+	/* Addresses of ours come and go. */
+	if (known->role == ROLE_FORWARD &&
+	    self_is_host(p->self, &known->uri.host, known->uri.port)) {
+		r->role = ROLE_OWN;
+		p->made = MADE_NOT;
+	}
+	return NEXT;
+}
+
+static enum verdict
 stage_classify(struct proxy *p, struct request *r)
 {
 	struct writer w = writer_make(p->expanded, sizeof(p->expanded));
 	struct classified c;
 
-	classify_request(&c, r->in, p->self, p->conf->forward, p->host, &w);
-	if (c.error != 0) {
-		if (c.error == COAP_403 || c.error == COAP_505)
-			p->stats.refused++;
-		return answer_error(p, r, c.error, c.why);
+	p->made = MADE_NOT;
+	if (memo_suits(r->in)) {
+		if (memo_find(&p->memo, r->in, &p->result, &p->made_hash))
+			return classify_again(p, r);
+		p->made = MADE_ANEW;
 	}
+	classify_request(&c, r->in, p->self, p->conf->forward, p->host, &w);
+	if (c.error != 0)
+		return not_classified(p, r, &c);
 	r->role = c.role;
 	r->msg = c.msg;
 	r->route.uri = c.uri;
@@ -228,14 +264,12 @@ find_route(struct proxy *p, struct request *r, const char **why)
 	const struct redirect_query q = query_of(r);
 	const struct memo_result *known = &p->result;
 
-	p->made = MADE_NOT;
-	if (r->role != ROLE_REVERSE || !memo_suits(r->in))
+	if (p->made != MADE_BEFORE)
 		return route_find(&q, &r->role, &r->route, why);
-	if (!memo_find(&p->memo, r->in, &p->result, &p->made_hash)) {
-		p->made = MADE_ANEW;
-		return route_find(&q, &r->role, &r->route, why);
-	}
-	p->made = MADE_BEFORE;
+	if (r->role == ROLE_FORWARD)
+		r->route.forward = p->conf->forward;
+	if (known->rule == NULL)
+		return no_rule(&r->role, &r->route, why);
 	route_by_rule(&r->route, known->rule, known->strip);
 	if (redirect_allows(known->rule, q.client))
 		return 0;

@@ -335,9 +335,17 @@ make_key(struct proxy *p, const struct request *r, const struct fetch *f,
 	}
 	if (!coap_key_make(key, w, &p->cache.secret, m, &at, COAP_KEY_BODY))
 		return false;
-	if (p->made == MADE_ANEW) {
-		now = (struct memo_result){ r->route.rule, r->route.strip,
-			f->opts, *key };
+	if (p->made == MADE_ANEW && r->msg.known) {
+		now = (struct memo_result){
+			.role = r->role,
+			.opts = r->msg.opts,
+			.has = r->msg.has,
+			.uri = r->route.uri,
+			.rule = r->route.rule,
+			.strip = r->route.strip,
+			.sent = f->opts,
+			.key = *key,
+		};
 		memo_put(&p->memo, r->in, p->made_hash, &now);
 	}
 	return true;

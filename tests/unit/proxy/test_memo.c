@@ -13,6 +13,7 @@ enum { NOW = 1000000 };
 
 static struct memo memo;
 static struct addr at, client;
+static struct target asked_for;
 
 static struct inbound
 inbound(const struct coap_msg *m)
@@ -29,6 +30,7 @@ begin(void)
 	rand_init_fixed(&rnd, 1);
 	at = address("192.0.2.1", 5683);
 	client = address("192.0.2.9", 40000);
+	asked_for = target("h.example", 9);
 	ck_assert(memo_init(&memo, &rnd));
 }
 
@@ -46,8 +48,16 @@ static const struct path strip;
 static bool
 ask(const struct inbound *in)
 {
-	struct memo_result r = { &rule, &strip, SPAN_LIT("sent"),
-		{ SPAN_LIT("key"), 7, 8 } };
+	struct memo_result r = {
+		.role = ROLE_FORWARD,
+		.opts = SPAN_LIT("opts"),
+		.has = 5,
+		.uri = asked_for,
+		.rule = &rule,
+		.strip = &strip,
+		.sent = SPAN_LIT("sent"),
+		.key = { SPAN_LIT("key"), 7, 8 },
+	};
 	struct memo_result got;
 	uint64_t hash;
 
@@ -57,7 +67,13 @@ ask(const struct inbound *in)
 	}
 	ck_assert_ptr_eq(got.rule, &rule);
 	ck_assert_ptr_eq(got.strip, &strip);
+	ck_assert_int_eq(got.role, ROLE_FORWARD);
 	ck_assert(span_eq(got.opts, r.opts));
+	ck_assert_uint_eq(got.has, 5);
+	ck_assert(span_eq(got.uri.host.text, r.uri.host.text));
+	ck_assert(!got.uri.host.literal);
+	ck_assert_uint_eq(got.uri.port, 9);
+	ck_assert(span_eq(got.sent, r.sent));
 	ck_assert(span_eq(got.key.octets, r.key.octets));
 	ck_assert_uint_eq(got.key.hash, 7);
 	ck_assert_uint_eq(got.key.uri, 8);
@@ -114,7 +130,9 @@ START_TEST(suits)
 		{ "NON GET Uri-Host=\"h\" Uri-Port=1 Uri-Path=\"a\" "
 		  "Uri-Query=\"b\" Accept=0", true },
 		{ "CON GET Uri-Path=200x\"a\"", true },
-		{ "CON GET Uri-Path=220x\"a\"", false },
+		{ "CON GET Uri-Path=250x\"a\" Uri-Path=\"bcd\"", false },
+		{ "CON GET Proxy-Uri=\"coap://h/\"", true },
+		{ "CON GET Uri-Path=\"x\" Proxy-Uri=\"coap://h/\"", true },
 		{ "CON PUT Uri-Path=\"a\"", false },
 		{ "CON FETCH Uri-Path=\"a\" payload=\"x\"", false },
 		{ "CON GET ETag=01", false },
@@ -126,7 +144,6 @@ START_TEST(suits)
 		{ "CON GET No-Response=2", false },
 		{ "CON GET If-Match=01", false },
 		{ "CON GET Request-Tag=01", false },
-		{ "CON GET Proxy-Uri=\"coap://h/\"", false },
 		{ "CON GET Proxy-Scheme=\"coap\"", false },
 		{ "CON GET opt65000=\"x\"", false },
 		{ "CON GET Accept=0 Accept=1", false },
@@ -151,7 +168,7 @@ START_TEST(many)
 
 	begin();
 	for (unsigned i = 0; i < 100000; i++) {
-		uint8_t opts[MEMO_OCTETS];
+		uint8_t opts[512];
 		struct writer w = writer_make(opts, sizeof(opts));
 		struct coap_optw o = coap_optw(&w);
 		struct coap_msg m = { .code = COAP_GET };
@@ -160,7 +177,7 @@ START_TEST(many)
 		coap_put_opt(&o, COAP_OPT_URI_PATH, span_make(&i, sizeof(i)));
 		if (i % 3 == 0)
 			coap_put_opt(&o, COAP_OPT_URI_PATH,
-			    span_make(opts, 180));
+			    span_make(opts, 200));
 		if (i % 5 == 0)
 			coap_put_opt(&o, COAP_OPT_URI_QUERY,
 			    span_make(&i, i % 9));
@@ -225,6 +242,7 @@ start(struct stand *s)
 	make_rules(rules[0], false);
 	make_rules(rules[1], true);
 	s->rules = (struct rules){ rules[0], 6 };
+	s->forward.deny_from = networks("192.0.2.102");
 	stand_start(s);
 }
 
@@ -236,6 +254,11 @@ random_request(char *text, size_t cap, struct rand *rnd)
 	static const char *const where[] = { "", " Uri-Path=\"a\"",
 		" Uri-Path=\"a\" Uri-Path=\"b\"", " Uri-Path=\"b\"",
 		" Uri-Path=\"..\"", " Uri-Path=\"a\" Uri-Path=\"\"" };
+	static const char *const targets[] = { "coap://h.example",
+		"coap://h.example/a", "COAP://H.example/%61",
+		"coap://h.example/a?q", "coap://192.0.2.50:1/a/b",
+		"coap://[2001:db8::1]/a", "coap://127.0.0.1/a",
+		"coap://192.0.2.1/a", "coap://h.example:0/", "coaps://h/" };
 	static const char *const more[] = { "", "", "", " Uri-Query=\"q\"",
 		" Accept=50", " opt65000=\"x\"", " ETag=01" };
 
@@ -243,6 +266,10 @@ random_request(char *text, size_t cap, struct rand *rnd)
 	    host[rand_below(rnd, UNIT_COUNT(host))],
 	    where[rand_below(rnd, UNIT_COUNT(where))],
 	    more[rand_below(rnd, UNIT_COUNT(more))]);
+	if (rand_below(rnd, 3) == 0)
+		snprintf(text, cap, "CON GET%s Proxy-Uri=\"%s\"",
+		    where[rand_below(rnd, UNIT_COUNT(where))],
+		    targets[rand_below(rnd, UNIT_COUNT(targets))]);
 	/* In ascending order: ETag stands in front of the path. */
 	if (strstr(text, "ETag") != NULL)
 		snprintf(text, cap, "CON GET ETag=01");
@@ -264,9 +291,11 @@ exchange(struct stand *s, const char *text, const char *from,
 /* What a proxy that remembers does is what one does that has forgotten. */
 START_TEST(remembers_rightly)
 {
+	static const struct addr ours = { .ip = { 192, 0, 2, 50 },
+		.port = 1, .family = 4 };
 	static const char *const response[] = { "ACK 2.05 payload=\"x\"",
 		"ACK 2.05 Max-Age=0 payload=\"y\"", "ACK 4.04" };
-	unsigned known = 0, refused = 0;
+	unsigned known = 0, refused = 0, denied = 0, forwarded = 0;
 	struct proxy_conf conf[2];
 	struct rand rnd;
 
@@ -286,6 +315,8 @@ START_TEST(remembers_rightly)
 		memo_clear(&without.proxy->memo);
 		exchange(&with, text, from, local, r, now);
 		known += with.proxy->made == MADE_BEFORE;
+		forwarded += with.proxy->made == MADE_BEFORE &&
+		    strstr(text, "Proxy-Uri") != NULL;
 		exchange(&without, text, from, local, r, now);
 		ck_assert_int_ne(without.proxy->made, MADE_BEFORE);
 		ck_assert_msg(strcmp(with.request, without.request) == 0,
@@ -294,8 +325,15 @@ START_TEST(remembers_rightly)
 		    "%s: %s / %s", text, with.reply, without.reply);
 		ck_assert_uint_eq(with.sends, without.sends);
 		refused += strncmp(with.reply, "4.03", 4) == 0;
+		denied += strncmp(with.reply, "5.05", 4) == 0;
+		/* Another address is ours; forward requests go by rules. */
+		if (i == 5000) {
+			self_add_bound(&with.self, &ours);
+			self_add_bound(&without.self, &ours);
+		}
 		if (i != 10000)
 			continue;
+		with.forward.routes = without.forward.routes = true;
 		/* Other rules: nothing of before counts. */
 		conf[0] = with.conf;
 		conf[1] = without.conf;
@@ -310,7 +348,9 @@ START_TEST(remembers_rightly)
 	    without.proxy->stats.misses);
 	ck_assert_uint_gt(with.proxy->stats.hits, 1000);
 	ck_assert_uint_gt(known, 5000);
+	ck_assert_uint_gt(forwarded, 1000);
 	ck_assert_uint_gt(refused, 500);
+	ck_assert_uint_gt(denied, 500);
 	stand_fini(&with);
 	stand_fini(&without);
 }
