@@ -28,7 +28,7 @@ bench_run = $(PYTHON) -B $(srcdir)/bench/run --coaproxy src/coaproxy \
 	--observers-program bench/observers --micro bench/micro
 
 bench: src/coaproxy $(bench_programs)
-	$(bench_run) $(BENCHFLAGS)
+	$(bench_run) --json bench/result.json $(BENCHFLAGS)
 
 # All of it, and into the tables of docs/performance.md: half an hour.
 performance: src/coaproxy $(bench_programs)
@@ -48,7 +48,8 @@ baseline: src/coaproxy bench/lockstep bench/micro
 
 .PHONY: bench baseline performance
 
-CLEANFILES += bench/load bench/relay bench/same.json bench/split.json
+CLEANFILES += bench/load bench/relay \
+	bench/result.json bench/same.json bench/split.json
 EXTRA_DIST += bench/README bench/baseline.json bench/children.py bench/count \
 	bench/counting.py bench/fanout.py bench/machine.py bench/memory.py \
 	bench/node_proxy.js bench/peers.py bench/rounds.py bench/run bench/table
