@@ -184,6 +184,8 @@ tests_unit_upstream_unit_SOURCES = $(unit_runner) $(unit_fakenet) \
 	tests/unit/upstream/test_watch.c
 
 tests_unit_conf_unit_SOURCES = $(unit_runner) \
+	tests/unit/conf/describe.c \
+	tests/unit/conf/describe.h \
 	tests/unit/conf/loading.c \
 	tests/unit/conf/loading.h \
 	tests/unit/conf/main.c \

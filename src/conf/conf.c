@@ -96,13 +96,23 @@ scalar_ok(struct filling *f, const struct setting *set)
 	return false;
 }
 
+/* SET is empty, and there are words before it: it looks like more than it
+ * is. */
+static void
+warn_of_empty(struct filling *f, const struct setting *set)
+{
+	report_warning(&f->at.l->doc.report, &set->pos, "'%s' is empty here, "
+	    "which clears the default only; what was written before stays",
+	    f->at.key->name);
+}
+
 /* Fills the key of F from what was written, or W, the words of its default. */
 static void
 fill_key(struct filling *f, const struct words *w)
 {
 	const struct section *s = f->at.section;
 	const struct schema_key *key = f->at.key;
-	bool written = section_get(s, key) != NULL;
+	bool written = section_get(s, key) != NULL, words = false;
 
 	f->at.total = written ? section_count(s, key) : w->n;
 	f->n = 0;
@@ -114,10 +124,17 @@ fill_key(struct filling *f, const struct words *w)
 	}
 	if (!written)
 		fill_words(f, NULL, w);
-	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i].key == key && !s->v[i].bad &&
-		    ((key->flags & KEY_LIST) != 0 || scalar_ok(f, &s->v[i])))
-			fill_words(f, &s->v[i], &s->v[i].words);
+	for (size_t i = 0; i < s->n; i++) {
+		struct setting *set = &s->v[i];
+
+		if (set->key != key || set->bad ||
+		    ((key->flags & KEY_LIST) == 0 && !scalar_ok(f, set)))
+			continue;
+		if (words && set->words.n == 0)
+			warn_of_empty(f, set);
+		words |= set->words.n > 0;
+		fill_words(f, set, &set->words);
+	}
 	if (key->count != 0)
 		memcpy(f->base + key->count, &f->n, sizeof(f->n));
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "conf/schema.h"
+#include "describe.h"
 #include "loading.h"
 #include "temp.h"
 
@@ -30,11 +32,12 @@ without_places(const char *text)
 	return out;
 }
 
-/* The dump loads again, to the same dump. */
+/* The dump loads again, to the same configuration and the same dump. */
 static void
 round_trip(const struct conf *c)
 {
 	char *first = conf_dump(c), *plain = without_places(first);
+	char *was = describe(c), *is;
 	struct loading again = load_string(first);
 	char *second, *again_plain;
 
@@ -42,12 +45,61 @@ round_trip(const struct conf *c)
 	second = conf_dump(again.c);
 	again_plain = without_places(second);
 	ck_assert_str_eq(plain, again_plain);
+	is = describe(again.c);
+	ck_assert_str_eq(was, is);
+	free(is);
+	free(was);
 	free(again_plain);
 	free(second);
 	free(plain);
 	free(first);
 	unload(&again);
 }
+
+/* Every key, with another value than its default. */
+#define EVERYTHING "[proxy]\nname = gw9\nown-names = a b\nhop-limit = 3\n" \
+	"drain = 7s\n[listen a b]\nbind = fd:x coap://[::1]:7\n" \
+	"allow-from = 10.0.0.0/8\ndeny-from = 10.1.0.0/16 fe80::/10\n" \
+	"rate-limit = 50/s burst 7\namplification = blocks\n" \
+	"amplification-exempt = 10.2.0.0/16\n[listen]\n[forward]\n" \
+	"listen = 2\nallow-from = any\ndeny-from = 10.3.0.0/16\n" \
+	"allow-to = coap://*.x:7 coap://10.0.0.0/8 192.0.2.1\ndeny-to =\n" \
+	"routes = yes\nvia = coap://p:9\ntimeout = 3s\n[origin]\n" \
+	"confirmable = never\nnstart = 3\n[origin g]\nserver = coap://h:8\n" \
+	"nstart = 5\n[route x \"y\"]\nlisten = \"a b\"\nhost = *.s t 10.0.0.1\n" \
+	"path = /a%20b/c /\nmethods = PUT iPATCH\nto = origin:g\nstrip = no\n" \
+	"send-host = other.example\nas = proxy\nallow-from = 10.0.0.0/8\n" \
+	"deny-from = 10.4.0.0/16\ntimeout = 4s\ncache = no\nobserve = no\n" \
+	"[route]\nto = coap://[2001:db8::1]:7/b/c%2fd\nlinks = rewrite\n" \
+	"path = /l\nsend-host = target\n" \
+	"[route z]\nreply = 2.05 \"a, # ; $$ \\x01\"\n[message]\n" \
+	"ack-timeout = 3s\nack-random-factor = 1.25\nmax-retransmit = 2\n" \
+	"empty-ack-delay = 100ms\nmax-exchanges = 77\n" \
+	"max-upstream-ports = 7\nprobing-rate = 7\nqueue-per-origin = 7\n" \
+	"[cache]\nsize = 7M\nmax-entry = 7K\nmax-age = 7h\n[observe]\n" \
+	"max-observers = 7\nmax-per-client = 3\nlinger = 7s\n" \
+	"confirmable-every = 7\n[block]\nmax-body = 7K\nsize = 64\n" \
+	"max-transfers = 7\n[log]\nlevel = debug\naccess = 1/7\n" \
+	"format = json\ntarget = \"/a b/#c\"\n[dns]\n" \
+	"servers = 10.0.0.53 [::1]:5353\ntimeout = 7s\nmin-ttl = 7s\n" \
+	"max-ttl = 70s\n[metrics]\nbind = http://[::1]:7\n[control]\n" \
+	"socket = /a/b\n"
+
+/* ... every one. */
+START_TEST(test_everything)
+{
+	const struct schema_key *key;
+	char text[64];
+
+	for (size_t i = 0; (key = schema_row(i)) != NULL; i++) {
+		if (key->type == NULL || (key->flags & KEY_DONE) != 0)
+			continue;
+		snprintf(text, sizeof(text), "\n%s =", key->name);
+		ck_assert_msg(strstr(EVERYTHING, text) != NULL, "%s",
+		    key->name);
+	}
+}
+END_TEST
 
 START_TEST(test_round_trip)
 {
@@ -67,6 +119,7 @@ START_TEST(test_round_trip)
 		"send-host = A.b\nto = coap://h\n[log]\ntarget = \"/a b\"\n",
 		"[observe]\nmax-observers = 0\nlinger = 90s\n[route]\n"
 		"to = coap://h\nobserve = no\n",
+		EVERYTHING,
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
@@ -243,6 +296,7 @@ dump_suite(void)
 	TCase *tc = tcase_create("core");
 
 	tcase_add_checked_fixture(tc, temp_enter, temp_leave);
+	tcase_add_test(tc, test_everything);
 	tcase_add_test(tc, test_round_trip);
 	tcase_add_test(tc, test_round_trip_long);
 	tcase_add_test(tc, test_examples);

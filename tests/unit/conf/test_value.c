@@ -317,6 +317,23 @@ START_TEST(test_secret)
 }
 END_TEST
 
+/* Behind words there is no default to be cleared. */
+START_TEST(test_empty_behind_words)
+{
+	static const char warning[] = "t.conf:3:1: warning: 'deny-to' is empty "
+	    "here, which clears the default only; what was written before "
+	    "stays\n";
+	struct loading m = load_string("[forward]\ndeny-to = 10.0.0.0/8\n"
+	    "deny-to =\ndeny-to = 192.0.2.1\n");
+
+	ck_assert_ptr_nonnull(m.c);
+	ck_assert_uint_eq(m.c->forward.deny_to.n, 2);
+	unload(&m);
+	expect_warned("[forward]\ndeny-to = 10.0.0.0/8\ndeny-to =\n", warning);
+	expect_fine("[forward]\ndeny-to =\ndeny-to = 10.0.0.0/8\n");
+}
+END_TEST
+
 /* A list that is given replaces the default whole; an empty one clears it. */
 START_TEST(test_lists)
 {
@@ -330,6 +347,7 @@ START_TEST(test_lists)
 		{ "deny-to = 10.0.0.0/8\ndeny-to = 192.0.2.1", 2 },
 		{ "deny-to =", 0 },
 		{ "deny-to =\ndeny-to = 10.0.0.0/8", 1 },
+		{ "deny-to =\ndeny-to =", 0 },
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(t); i++) {
@@ -519,6 +537,7 @@ value_suite(void)
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_secret);
 	tcase_add_test(tc, test_lists);
+	tcase_add_test(tc, test_empty_behind_words);
 	tcase_add_test(tc, test_access_log);
 	tcase_add_test(tc, test_rate);
 	tcase_add_test(tc, test_rate_refused);
