@@ -149,12 +149,14 @@ src_libctl_a_SOURCES = \
 	src/ctl/http.c src/ctl/http.h \
 	src/ctl/limits.c src/ctl/limits.h \
 	src/ctl/metrics.c src/ctl/metrics.h \
+	src/ctl/metrics_work.c \
 	src/ctl/rows.c src/ctl/rows.h \
 	src/ctl/sources.h \
 	src/ctl/status.c src/ctl/status.h \
 	src/ctl/sums.c src/ctl/sums.h \
 	src/ctl/text.c src/ctl/text.h \
-	src/ctl/trace.c src/ctl/trace.h
+	src/ctl/trace.c src/ctl/trace.h \
+	src/ctl/view.h
 
 src_coaproxy_SOURCES = \
 	src/main/admin.c src/main/admin.h \
