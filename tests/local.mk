@@ -329,6 +329,7 @@ tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 play_sources = $(world_sources) \
 	tests/fuzz/play.c tests/fuzz/play.h \
 	tests/fuzz/play_conf.c tests/fuzz/play_judge.c \
+	tests/fuzz/play_limits.c \
 	tests/fuzz/play_make.c tests/fuzz/play_make.h \
 	tests/fuzz/play_run.c
 tests_fuzz_fuzz_proxy_SOURCES = $(play_sources) \

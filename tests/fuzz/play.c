@@ -183,33 +183,42 @@ collect(struct play *p)
 	judge_state(p);
 }
 
-static void
+/* Whether there is a socket for it. */
+static bool
 arrive(struct play *p, const struct addr *from, const struct addr *to,
     struct span d)
 {
+	bool taken;
+
 	if (p->inputs == PLAY_INPUTS)
-		return;
+		return false;
 	p->inputs++;
 	play_trace(p, from, to, d);
 	if (d.n >= 4 && d.p[0] >> 6 == 1 && (d.p[0] >> 4 & 3) >= COAP_ACK) {
 		p->caused_by = from;
 		p->caused_mid = (uint16_t)(d.p[2] << 8 | d.p[3]);
 	}
-	world_input(&p->world, from, to, d);
+	judge_comes(p, from, to, d);
+	taken = world_input(&p->world, from, to, d);
 	collect(p);
+	return taken;
 }
 
 void
 play_client_sends(struct play *p, struct play_client *c, const struct addr *to,
     struct span datagram)
 {
+	size_t n = c->npending;
+
 	if (p->inputs == PLAY_INPUTS)
 		return;
 	judge_asks(c, datagram);
 	c->last_to = *to;
 	c->nlast = datagram.n;
 	memmove(c->last, datagram.p, datagram.n);
-	arrive(p, &c->addr, to, datagram);
+	/* Nobody listens there any more. */
+	if (!arrive(p, &c->addr, to, datagram) && c->npending > n)
+		c->npending = n;
 }
 
 void
@@ -219,7 +228,13 @@ play_origin_sends(struct play *p, struct play_origin *o, const struct addr *to,
 	if (datagram.n >= 4)
 		seen_add(&o->mids,
 		    (uint16_t)(datagram.p[2] << 8 | datagram.p[3]));
-	arrive(p, &o->addr, to, datagram);
+	p->heard = false;
+	if (!arrive(p, &o->addr, to, datagram) || p->silent)
+		return;
+	/* RFC 7252 4.2: whatever it is. */
+	play_require(p, p->heard || datagram.n < 4 ||
+		datagram.p[0] >> 4 != (4 | COAP_CON),
+	    "a CON of an origin got no reaction");
 }
 
 struct up *
@@ -424,7 +439,7 @@ acknowledge(struct play *p, struct play_client *c, const struct packet *pk)
 	coap_emit_empty(ack, COAP_ACK,
 	    (uint16_t)(pk->octets[2] << 8 | pk->octets[3]));
 	judge_asks(c, span_make(ack, 4));
-	arrive(p, &c->addr, &pk->from, span_make(ack, 4));
+	(void)arrive(p, &c->addr, &pk->from, span_make(ack, 4));
 }
 
 static void

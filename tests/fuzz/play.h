@@ -1,10 +1,10 @@
 /*
  * play: one run of the whole proxy, as an input says.
  *
- * play_run.c reads the input as a program and does its steps; play.c has the
- * clients, origins and the network between them; play_judge.c looks at every
- * datagram and aborts upon one that must not be; play_conf.c has the
- * configurations.
+ * play_run.c reads the input as a program and does its steps, play_make.c makes
+ * messages of it; play.c has the clients, origins and the network between them;
+ * play_judge.c looks at every datagram and play_limits.c at the tables, and they
+ * abort upon what must not be; play_conf.c has the configurations.
  */
 #ifndef TESTS_FUZZ_PLAY_H
 #define TESTS_FUZZ_PLAY_H
@@ -22,6 +22,7 @@ enum {
 	PLAY_TOLD = 256,	/* answers likewise */
 	PLAY_KNOWN = 256,
 	PLAY_PENDING = 128,	/* requests of a client to be answered */
+	PLAY_DOWNS = 64,	/* CONs to a client that are remembered */
 	PLAY_UPS = 256,		/* requests to origins that are remembered */
 	PLAY_OCTETS = 2304,	/* of a datagram of ours */
 	PLAY_INPUTS = 1500,	/* datagrams to the proxy, in all */
@@ -70,6 +71,15 @@ struct known {
 	uint32_t mark;
 };
 
+/* A CON that the proxy has sent to a client. */
+struct down {
+	struct addr local;
+	uint64_t at;		/* the last copy */
+	uint16_t mid;
+	unsigned copies;	/* 0: none */
+	bool settled;		/* acknowledged, or rejected */
+};
+
 struct play_client {
 	struct addr addr;
 	bool acks;		/* by itself */
@@ -87,6 +97,8 @@ struct play_client {
 	bool has_con;
 	struct addr con_local;
 	uint16_t con_mid;	/* of the last CON to it */
+	struct down downs[PLAY_DOWNS];
+	size_t ndowns;
 	uint8_t code;		/* of the last answer */
 	uint8_t etag[8], echo[40];	/* the last ones it was given */
 	size_t netag, necho;
@@ -113,6 +125,8 @@ struct up {
 	uint8_t token[8];
 	size_t ntoken;
 	bool observes;
+	unsigned copies;
+	bool settled;		/* acknowledged, or rejected */
 };
 
 /* How an input is run. All zeros: as it is. */
@@ -140,6 +154,7 @@ struct play {
 	struct list arrived;	/* packets, judged */
 	const struct addr *caused_by;	/* who has just sent an ACK or RST, */
 	uint16_t caused_mid;		/* ... with this Message ID */
+	bool heard;		/* about the CON of an origin's that comes */
 	bool silent;		/* it may be, about a request */
 	struct known known[PLAY_KNOWN];
 	struct play_client clients[PLAY_CLIENTS + 1];
@@ -156,6 +171,7 @@ struct play_conf {
 				 * NULL: /a does */
 	bool amplification;	/* "echo" or "blocks" */
 	bool silent;		/* some requests get nothing at all */
+	bool second;		/* a listener at 192.0.2.2:5690 */
 };
 
 /* The configuration I, of as many as play_confs. */
@@ -218,8 +234,8 @@ bool judge_marked(struct span payload, unsigned *c);
 /* OCTETS that come from the input look like none. */
 void judge_clean(uint8_t *octets, size_t n);
 
-/* What a body begins with, of 8 octets, that is there for the request M; and
- * what it is about a body that begins like one, or 0. */
+/* What a body of 8 octets or more begins with that is there for the request
+ * M. */
 void judge_mark_body(uint8_t out[8], const struct coap_msg *m);
 
 /* C is about to send DATAGRAM. */
@@ -228,8 +244,14 @@ void judge_asks(struct play_client *c, struct span datagram);
 /* Time is over: whoever has asked in a CON has heard something. */
 void judge_end(struct play *p);
 
-/* The proxy has sent PK; the first octets of what caused it, if anything. */
+/* DATAGRAM is about to reach the proxy. */
+void judge_comes(struct play *p, const struct addr *from,
+    const struct addr *to, struct span datagram);
+
+/* The proxy has sent PK. */
 void judge_packet(struct play *p, const struct packet *pk);
+
+/* ---- play_limits.c ---- */
 
 /* A configuration is in use. A cache that has become smaller may hold for a
  * while what it held; without one only observations hold something. */

@@ -21,7 +21,7 @@ static const struct play_conf confs[] = {
 	  "[route h]\nhost = h.example *.h.example\nto = origin:group\n"
 	  "[origin group]\nserver = coap://198.51.100.2:5684\nnstart = 2\n"
 	  "confirmable = always\n",
-	  NULL, false, false },
+	  NULL, false, false, false },
 	/* Forward, with lists. */
 	{ "[proxy]\nname = fwd\nown-names = self.example\nhop-limit = 3\n"
 	  "[log]\naccess = errors\nformat = logfmt\n"
@@ -37,7 +37,7 @@ static const struct play_conf confs[] = {
 	  "[route h]\nhost = h.example\nto = coap://198.51.100.2:5684\n"
 	  "as = proxy\n"
 	  "[route own]\npath = /a\nto = coap://198.51.100.1\n",
-	  "coap://198.51.100.1/p", false, false },
+	  "coap://198.51.100.1/p", false, false, false },
 	/* Next to no room. */
 	{ "[cache]\nsize = 4K\nmax-entry = 300\n"
 	  "[observe]\nmax-observers = 2\nmax-per-client = 1\n"
@@ -49,7 +49,7 @@ static const struct play_conf confs[] = {
 	  "[route a]\npath = /a\nto = coap://198.51.100.1\n"
 	  "[route b]\npath = /b\nto = coap://slow.example:5690\n"
 	  "[forward]\nallow-from = any\n",
-	  NULL, false, false },
+	  NULL, false, false, false },
 	/* Strangers are challenged. */
 	{ "[listen]\namplification = echo\n"
 	  "[log]\naccess = all\n"
@@ -59,7 +59,7 @@ static const struct play_conf confs[] = {
 	  "[route a]\npath = /a\nto = coap://198.51.100.1\nlinks = rewrite\n"
 	  "[route b]\npath = /b\nto = coap://198.51.100.2\n"
 	  "[forward]\nallow-from = any\n",
-	  NULL, true, true },
+	  NULL, true, true, false },
 	/* ... or get small blocks; and may not ask too often. */
 	{ "[listen]\namplification = blocks\nrate-limit = 5/s\n"
 	  "[cache]\nsize = 64K\n"
@@ -67,10 +67,10 @@ static const struct play_conf confs[] = {
 	  "[message]\nmax-exchanges = 32\n"
 	  "[route a]\npath = /a\nto = coap://198.51.100.1\n"
 	  "[route r]\npath = /r\nreply = 4.04 \"nothing here\"\n",
-	  NULL, true, true },
+	  NULL, true, true, false },
 	/* Nothing is kept; NON to the origins; two listeners. */
-	{ "[listen one]\nbind = coap://192.0.2.1\n"
-	  "[listen two]\nbind = coap://[2001:db8::1]\n"
+	{ "[listen one]\nbind = coap://*:5683\n"
+	  "[listen two]\nbind = coap://192.0.2.2:5690\n"
 	  "[cache]\nsize = 0\n"
 	  "[observe]\nmax-observers = 0\n"
 	  "[message]\nmax-exchanges = 64\nempty-ack-delay = 0ms\n"
@@ -78,7 +78,7 @@ static const struct play_conf confs[] = {
 	  "[route a]\nlisten = one\npath = /a\nto = coap://198.51.100.1\n"
 	  "send-host = x.example\n"
 	  "[route b]\nlisten = two\nto = coap://[2001:db8:9::1]\n",
-	  NULL, false, false },
+	  NULL, false, false, true },
 	/* Everything goes to another proxy, but from one client. */
 	{ "[listen]\ndeny-from = 192.0.2.11\n"
 	  "[cache]\nsize = 64K\n"
@@ -86,7 +86,7 @@ static const struct play_conf confs[] = {
 	  "[message]\nmax-exchanges = 64\n"
 	  "[forward]\nallow-from = any\nvia = coap://198.51.100.1\n"
 	  "[route b]\npath = /b\nto = coap://198.51.100.2\nas = proxy\n",
-	  "coap://198.51.100.7/p", false, false },
+	  "coap://198.51.100.7/p", false, false, false },
 	/* Strangers get small blocks of what is not kept. */
 	{ "[listen]\namplification = blocks\n"
 	  "[cache]\nsize = 0\n"
@@ -98,7 +98,7 @@ static const struct play_conf confs[] = {
 	  "[route r]\npath = /r\nreply = 2.05 \"nothing here, and at some "
 	  "length, so that it is much more than whoever asks has sent: "
 	  "nothing, nothing at all, here or elsewhere, now or ever\"\n",
-	  NULL, true, true },
+	  NULL, true, true, false },
 };
 
 const unsigned play_confs = sizeof(confs) / sizeof(confs[0]);

@@ -6,17 +6,12 @@
 
 #include "coap/block.h"
 #include "play.h"
-#include "proxy/core.h"
 
 enum {
 	LOWER = 62,		/* ATK-02: headers below, per datagram */
 	OUT_MAX = 2176,		/* octets of a datagram */
 	FIRST_PORT = 50000,	/* sockets to origins; see world.c */
 	TOKEN = 8,		/* octets of ours */
-	DESTS = 64,		/* MAX_DESTS in world.c */
-	EMPTY = 1024,		/* octets of a cache with nothing in it */
-	BUFS = 1 << 20,		/* BUFS_MIN, and BUF_PER_EXCHANGE */
-	BUF = 1024,
 };
 
 /* ---- marks ---- */
@@ -127,9 +122,9 @@ target_of(const struct play_client *c, const struct coap_msg *m)
 		COAP_OPT_URI_QUERY, COAP_OPT_PROXY_URI,
 		COAP_OPT_PROXY_SCHEME };
 
-	/* There may be a listener for each family. */
+	/* Not all come to the same listener. */
 	return digest(m, numbers, sizeof(numbers) / sizeof(numbers[0])) ^
-	    (uint64_t)c->addr.family << 32;
+	    (uint64_t)c->addr.ip[0] << 32;
 }
 
 static void
@@ -283,6 +278,68 @@ judge_answer(struct play *p, struct play_client *c, const struct coap_msg *m)
 	play_require(p, ++a->told <= a->sent, "more answers than requests");
 }
 
+/* RFC 7252 4.2: so many copies, and none once it is settled. */
+static void
+judge_copy(struct play *p, uint64_t last, unsigned copies, bool settled)
+{
+	const struct msg_params *params = &p->world.conf->message;
+
+	if (p->world.now - last > params->exchange_lifetime)
+		return;
+	play_require(p, copies <= params->max_retransmit + 1,
+	    "a CON is repeated too often");
+	/* What met with EAGAIN leaves late. */
+	play_require(p, !settled || p->silent,
+	    "a CON is repeated that was acknowledged");
+}
+
+static void
+judge_con(struct play *p, struct play_client *c, const struct packet *pk,
+    uint16_t mid)
+{
+	struct down *d = NULL;
+
+	for (size_t i = 0; i < PLAY_DOWNS; i++)
+		if (c->downs[i].copies > 0 && c->downs[i].mid == mid &&
+		    addr_eq(&c->downs[i].local, &pk->from))
+			d = &c->downs[i];
+	if (d == NULL || pk->at - d->at > p->world.conf->message.
+	    exchange_lifetime) {
+		d = &c->downs[c->ndowns++ % PLAY_DOWNS];
+		*d = (struct down){ .local = pk->from, .mid = mid };
+	} else {
+		judge_copy(p, d->at, d->copies + 1, d->settled);
+	}
+	d->at = pk->at;
+	d->copies++;
+}
+
+void
+judge_comes(struct play *p, const struct addr *from, const struct addr *to,
+    struct span datagram)
+{
+	uint16_t mid;
+
+	if (datagram.n != 4 || datagram.p[0] >> 5 != 3 ||
+	    (datagram.p[0] & 15) != 0 || datagram.p[1] != COAP_EMPTY)
+		return;
+	mid = (uint16_t)(datagram.p[2] << 8 | datagram.p[3]);
+	for (size_t i = 0; i < PLAY_UPS; i++) {
+		struct up *u = &p->ups[i];
+
+		u->settled |= u->mid == mid && addr_eq(&u->to, from) &&
+		    addr_eq(&u->from, to);
+	}
+	for (size_t i = 0; i <= PLAY_CLIENTS; i++)
+		for (size_t j = 0; j < PLAY_DOWNS; j++) {
+			struct down *d = &p->clients[i].downs[j];
+
+			d->settled |= d->mid == mid &&
+			    addr_eq(&p->clients[i].addr, from) &&
+			    addr_eq(&d->local, to);
+		}
+}
+
 static void
 judge_down(struct play *p, struct play_client *c, const struct packet *pk,
     const struct coap_msg *m)
@@ -296,6 +353,7 @@ judge_down(struct play *p, struct play_client *c, const struct packet *pk,
 		c->has_con = true;
 		c->con_mid = m->mid;
 		c->con_local = pk->from;
+		judge_con(p, c, pk, m->mid);
 	}
 	if (m->type == COAP_ACK || m->type == COAP_RST)
 		not_pending(c, m->mid);
@@ -327,6 +385,7 @@ remember(struct play *p, const struct packet *pk, const struct coap_msg *m)
 	*u = (struct up){
 		.from = pk->from, .to = pk->to, .at = pk->at, .mid = m->mid,
 		.type = m->type, .code = m->code, .ntoken = m->token.n,
+		.copies = 1,
 		.observes = coap_get_uint(m, COAP_OPT_OBSERVE, &observe) &&
 		    observe == 0,
 	};
@@ -344,13 +403,14 @@ judge_request(struct play *p, const struct packet *pk, const struct coap_msg *m)
 		m->type != COAP_ACK, "an origin is sent no request");
 	play_require(p, m->token.n == TOKEN, "a short token");
 	for (size_t i = 0; i < n; i++) {
-		const struct up *u = &p->ups[i];
+		struct up *u = &p->ups[i];
 		if (!is_copy(u, pk, m) ||
 		    pk->at - u->at > p->world.conf->message.exchange_lifetime)
 			continue;
 		play_require(p, u->code == m->code &&
 			memcmp(u->token, m->token.p, TOKEN) == 0,
 		    "a Message ID used again");
+		judge_copy(p, u->at, ++u->copies, u->settled);
 		copy = true;
 	}
 	if (!copy)
@@ -371,6 +431,7 @@ judge_up(struct play *p, const struct packet *pk, const struct coap_msg *m)
 		play_require(p, m->code == COAP_EMPTY && o != NULL &&
 			seen_has(&o->mids, m->mid),
 		    "an ACK or RST to an origin that has sent nothing");
+		p->heard = true;
 		return;
 	}
 	judge_request(p, pk, m);
@@ -398,81 +459,4 @@ judge_packet(struct play *p, const struct packet *pk)
 			return;
 		}
 	play_fail(p, "a datagram to nobody");
-}
-
-/* ---- limits ---- */
-
-/* ATK-47: printable, and no longer than a line. */
-static void
-judge_lines(struct play *p)
-{
-	struct logged *line;
-
-	while ((line = world_logged(&p->world)) != NULL) {
-		play_require(p, line->n <= LOG_ACCESS_MAX, "a long line");
-		for (size_t i = 0; i < line->n; i++)
-			play_require(p, line->text[i] >= ' ' &&
-				line->text[i] <= '~',
-			    "a line that is not printable");
-		free(line);
-	}
-}
-
-void
-judge_conf(struct play *p)
-{
-	size_t size = p->world.proxy->conf->cache.size;
-
-	/* Other rules lead elsewhere, and what is under way goes by those of
-	 * before. */
-	memset(p->known, 0, sizeof(p->known));
-	for (size_t i = 0; i < PLAY_CLIENTS; i++)
-		for (size_t j = 0; j < p->clients[i].nasked; j++)
-			p->clients[i].asked[j].target = 0;
-	p->silent |= p->setting->conf != NULL || play_conf(p->conf)->silent;
-	if (size == 0)
-		p->cache_most = SIZE_MAX;
-	else if (size + EMPTY > p->cache_most)
-		p->cache_most = size + EMPTY;
-}
-
-void
-judge_state(struct play *p)
-{
-	const struct world *w = &p->world;
-	const struct conf *c = w->conf;
-	const struct proxy *x = w->proxy;
-	const struct dests_stats *dests = client_dests_stats(w->client);
-	size_t max = c->message.max_exchanges;
-	const struct {
-		const char *what;
-		uint64_t n, most;
-	} v[] = {
-		{ "requests", proxy_waiting(x), max },
-		{ "transfers", x->transfers.used, c->block.max_transfers },
-		{ "octets from origins", x->collected,
-			(uint64_t)c->block.max_body * COLLECTED_MAX },
-		{ "octets from clients", x->uploads.held + x->uploads.octets,
-			(uint64_t)c->block.max_body * COLLECTED_MAX },
-		{ "observers", x->nobservers, c->observe.max_observers },
-		{ "observations", x->observation_pool.used, max / 2 + 1 },
-		{ "octets of the cache", cache_octets(&x->cache),
-			p->cache_most },
-		{ "messages received",
-			dgram_received_count(server_dgram(w->server)), max },
-		{ "sockets", dests->opened - dests->closed,
-			(uint64_t)DESTS * c->max_upstream_ports },
-		{ "octets of buffers", buf_pool_used(w->bufs),
-			max * BUF > BUFS ? max * BUF : BUFS },
-	};
-
-	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		if (v[i].n <= v[i].most)
-			continue;
-		fprintf(stderr, "%llu %s, at most %llu\n",
-		    (unsigned long long)v[i].n, v[i].what,
-		    (unsigned long long)v[i].most);
-		play_fail(p, "a limit is exceeded");
-	}
-	judge_lines(p);
 }

@@ -21,16 +21,19 @@ take_client(struct play *p)
 	return &p->clients[tape_u8(&p->tape) % PLAY_CLIENTS];
 }
 
+/* The last one comes to the second listener where there is one. */
 static struct addr
-proxy_addr(const struct play_client *c)
+proxy_addr(const struct play *p, const struct play_client *c)
 {
+	bool second = play_conf(p->conf)->second &&
+	    c == &p->clients[PLAY_CLIENTS - 1] && p->setting->conf == NULL;
 	struct addr a;
-	bool ok = addr_parse_ip(&a, c->addr.family == 4 ?
-	    SPAN_LIT("192.0.2.1") : SPAN_LIT("2001:db8::1"), false);
+	bool ok = addr_parse_ip(&a, second ? SPAN_LIT("192.0.2.2") :
+	    c->addr.family == 4 ? SPAN_LIT("192.0.2.1") :
+	    SPAN_LIT("2001:db8::1"), false);
 
-	if (!ok)
-		abort();
-	a.port = 5683;
+	play_require(p, ok, "no address");
+	a.port = second ? 5690 : 5683;
 	return a;
 }
 
@@ -55,7 +58,7 @@ step_request(struct play *p)
 	uint8_t target = tape_u8(&p->tape), nopts = target >> 4;
 	uint8_t token[40], payload[8 + MAKE_PAYLOAD], out[PLAY_OCTETS];
 	struct making k = { .n = 0 };
-	struct addr to = proxy_addr(c);
+	struct addr to = proxy_addr(p, c);
 	struct span body;
 	struct coap_head h = {
 		.type = flags & 1 ? COAP_NON : COAP_CON,
@@ -84,7 +87,7 @@ static void
 step_octets(struct play *p)
 {
 	struct play_client *c = take_client(p);
-	struct addr to = proxy_addr(c);
+	struct addr to = proxy_addr(p, c);
 	uint8_t n = tape_u8(&p->tape), out[PLAY_OCTETS];
 	struct span s = tape_span(&p->tape, n == 255 ? 2100 : n);
 
@@ -101,7 +104,7 @@ step_again(struct play *p)
 	struct play_client *from = take_client(p), *c = from;
 	uint8_t how = tape_u8(&p->tape), out[PLAY_OCTETS];
 	size_t n = from->nlast, at;
-	struct addr to = proxy_addr(c);
+	struct addr to = proxy_addr(p, c);
 
 	if (n == 0)
 		return;
@@ -117,7 +120,7 @@ step_again(struct play *p)
 	/* The mark may not be its own. */
 	if (c != from || (how & 2) != 0)
 		judge_clean(out, n);
-	to = proxy_addr(c);
+	to = proxy_addr(p, c);
 	play_client_sends(p, c, &to, span_make(out, n));
 }
 
@@ -128,7 +131,7 @@ step_upload(struct play *p)
 	struct play_client *c = take_client(p);
 	uint8_t flags = tape_u8(&p->tape), blocks = tape_u8(&p->tape) & 15;
 	uint8_t out[PLAY_OCTETS], body[256];
-	struct addr to = proxy_addr(c);
+	struct addr to = proxy_addr(p, c);
 	struct coap_block b = { .szx = flags & 3 };
 	struct coap_head h = { .code = flags & 4 ? COAP_PUT : COAP_FETCH,
 		.token = SPAN_LIT("up") };
@@ -375,7 +378,7 @@ static void
 probe(struct play *p)
 {
 	struct play_client *c = &p->clients[PLAY_PROBE];
-	struct addr to = proxy_addr(c);
+	struct addr to = proxy_addr(p, c);
 	const struct play_conf *conf = play_conf(p->conf);
 	bool by_path = conf->proxy_uri == NULL || p->setting->conf != NULL;
 	struct making k = { .n = 0 };

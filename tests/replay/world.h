@@ -109,8 +109,9 @@ bool world_reload(struct world *w, const char *name, const char *text);
 void world_name(struct world *w, struct span name, enum world_name how,
     const struct addr *v, size_t n);
 
-/* A datagram arrives. It is lost when the proxy has no socket for it. */
-void world_input(struct world *w, const struct addr *from,
+/* A datagram arrives. It is lost, false, when the proxy has no socket for
+ * it. */
+bool world_input(struct world *w, const struct addr *from,
     const struct addr *to, struct span datagram);
 
 /* The kernel reports ERR on every socket connected to REMOTE, for the last

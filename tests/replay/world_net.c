@@ -354,7 +354,7 @@ to_itself(struct world *w)
 	return NULL;
 }
 
-static void
+static bool
 deliver(struct world *w, const struct addr *from, const struct addr *to,
     struct span datagram)
 {
@@ -363,7 +363,7 @@ deliver(struct world *w, const struct addr *from, const struct addr *to,
 	uint8_t *exact;
 
 	if (s == NULL)
-		return;
+		return false;
 	/* Not an octet more, so that a sanitizer sees every read behind. */
 	w->turns++;
 	if (datagram.n > SLOT)
@@ -374,6 +374,7 @@ deliver(struct world *w, const struct addr *from, const struct addr *to,
 	s->ops->input(s->user, from, to, span_make(exact, datagram.n),
 	    truncated, w->now);
 	free(exact);
+	return true;
 }
 
 /* As the end of a turn does. */
@@ -405,7 +406,7 @@ settle(struct world *w)
 		report_refused(w);
 		while ((p = to_itself(w)) != NULL) {
 			list_del(&p->link);
-			deliver(w, &p->from, &p->to,
+			(void)deliver(w, &p->from, &p->to,
 			    span_make(p->octets, p->n));
 			free(p);
 		}
@@ -415,12 +416,14 @@ settle(struct world *w)
 	    timers_next(&w->timers) <= w->now);
 }
 
-void
+bool
 world_input(struct world *w, const struct addr *from, const struct addr *to,
     struct span datagram)
 {
-	deliver(w, from, to, datagram);
+	bool taken = deliver(w, from, to, datagram);
+
 	settle(w);
+	return taken;
 }
 
 void
