@@ -150,7 +150,7 @@ def _():
         origin.untouched()
 
 
-@test('U4 U5 U10: what is judged is what is used: one text, one target')
+@test('what is judged is what is used: one text, one target')
 def _():
     names = {'ok.test': ['127.0.0.1']}
     with Origin('127.0.0.1') as good, Origin('127.0.0.2', good.port) as bad, \
@@ -203,7 +203,7 @@ def _():
         client.await_response(sent)
 
 
-@test('U6 U7: one client, three origins with names of one length, turn by turn')
+@test('one client, three origins with names of one length, turn by turn')
 def _():
     hosts = {'aaa.test': '127.0.0.1', 'bbb.test': '127.0.0.2',
              'ccc.test': '127.0.0.3'}
@@ -356,7 +356,7 @@ def as_request(data):
     return []
 
 
-@test('ATK-33 A12: 10^4 packets of other protocols: silence or RST')
+@test('ATK-33: 10^4 packets of other protocols: silence or RST')
 def _():
     r = random.Random(33)
     with Origin() as origin, Watched(f'''
@@ -539,7 +539,7 @@ def _():
         equal(0 <= status['uptime'] < 1000, True, status['uptime'])
 
 
-@test('ATK-35 E8: names without an answer: others are served')
+@test('ATK-35: names without an answer: others are served')
 def _():
     with Origin() as origin, NameServer({'good.test': ['127.0.0.1']}) as dns, \
             Watched(f'''
@@ -570,13 +570,14 @@ def _():
                                     table='names'), 600 - 256)
 
 
-@test('ATK-35 E11: lines of the log are so many a minute, others are served')
+@test('ATK-35: lines of the log are so many a minute, others are served')
 def _():
     with Origin() as origin, Watched(f'''
             [route good]
             path = /fine
             to = coap://127.0.0.1:{origin.port}''') as proxy, \
             Client(proxy.address) as honest:
+        began = time.monotonic()
         for i in range(2000):
             address = f'127.1.{i // 250}.{i % 250 + 1}'
             with Client(proxy.address, address) as client:
@@ -588,7 +589,8 @@ def _():
         for i in range(500):
             equal(honest.request(GET, '/no').code, '4.04')
         lines = proxy.output.count(' access ')
-        equal(500 < lines <= 601, True, lines)
+        minutes = 1 + int((time.monotonic() - began) / 60)
+        equal(500 < lines <= 601 * minutes, True, lines)
 
 
 @test('ATK-35: many ports, tokens, half bodies, registrations')
@@ -640,7 +642,7 @@ def _():
         equal(honest.await_response(sent).code, '2.04')
 
 
-@test('ATK-37 A14: slow and silent peers of the ways in')
+@test('ATK-37: slow and silent peers of the ways in')
 def _():
     with Origin() as origin, Watched(f'''
             [route]
@@ -665,7 +667,7 @@ def _():
             s.settimeout(45)
             with contextlib.suppress(ConnectionError):
                 equal(s.recv(1), b'')
-        equal(time.monotonic() - began < 50, True)
+        equal(time.monotonic() - began < 60, True)
         served(client, origin)
 
 
@@ -691,7 +693,7 @@ def json_line(line):
     return isinstance(json.loads(line), dict)
 
 
-@test('A4: no client, name, origin or error forges a line of the log')
+@test('no client, name, origin or error forges a line of the log')
 def _():
     for form, is_line in (('text', text_line), ('logfmt', logfmt_line),
                           ('json', json_line)):
@@ -736,7 +738,7 @@ def _():
                       True, line)
 
 
-@test('A4: nor a line of coaproxyctl, of the page or of the metrics')
+@test('nor a line of coaproxyctl, of the page or of the metrics')
 def _():
     with Origin() as origin, Watched(f'''
             [forward]
