@@ -39,6 +39,11 @@ def served(client, origin, path='/fine'):
     equal(client.await_response(sent).payload, b'served')
 
 
+def said(client):
+    """What the proxy has said by now, but for empty ACKs."""
+    return [m for m in client.fence() if m.code != EMPTY]
+
+
 def until(condition, what, timeout=2 * WAIT):
     deadline = time.monotonic() + timeout
     while not (found := condition()):
@@ -276,7 +281,7 @@ def _():
                          type=(ACK, NON)[i % 2],
                          mid=(request.mid + i % 3) % 65536)
             if i % 100 == 99:
-                equal(client.fence(), [])
+                equal(said(client), [])
         strays = proxy.metrics().value('coaproxy_message_strays_total',
                                        side='origin')
         equal(strays >= 2000, True, strays)
@@ -557,7 +562,7 @@ def _():
             dns.names[f'silent{i}.test'] = None
             asking(client, f'coap://silent{i}.test/', type=NON)
             if i % 50 == 49:
-                answers += client.fence()
+                answers += said(client)
                 served(honest, origin)
         equal({m.code for m in answers}, {'5.03'})
         equal(len(answers), 600 - 256)
@@ -972,7 +977,7 @@ def _():
                 equal((request.token != old.token, request.path),
                       (True, '/new'))
                 origin.reply(request, payload=b'stale', token=old.token)
-                equal(client.fence(), [])
+                equal(said(client), [])
                 origin.reply(request, payload=b'new')
                 equal(client.await_response(sent).payload, b'new')
 
