@@ -887,14 +887,21 @@ class Echoing(Origin):
                 self.reply(m, payload=m.path)
 
 
+def own_address():
+    """One of loopback that others hardly use: a port there is still free when
+    it is bound again."""
+    return '127.77.%d.%d' % tuple(random.choices(range(1, 255), k=2))
+
+
 @test('ATK-40: kill -9 and restart during traffic: no wrong answers')
 def _():
     with Echoing() as origin, contextlib.ExitStack() as stack:
         route = f'[route]\nto = coap://127.0.0.1:{origin.port}\n' \
             '[cache]\nsize = 1M\n[origin]\nnstart = 64\n'
-        proxy = Proxy(route)
-        bind = f'[listen]\nbind = {proxy.uri}\n'
-        clients = [stack.enter_context(Client(proxy.address))
+        here = own_address()
+        proxy = Proxy(f'[listen]\nbind = coap://{here}:0\n{route}')
+        bind = f'[listen]\nbind = coap://{here}:{proxy.port}\n'
+        clients = [stack.enter_context(Client((here, proxy.port)))
                    for _ in range(20)]
         try:
             for life in range(5):
@@ -934,10 +941,10 @@ def judge(clients, waiting):
                 m = client.receive(0)
             except ConnectionRefusedError:
                 continue
+            if m.source != client.to:
+                continue    # meant for who had this port before
             if m.type == CON:
                 client.send(Message(EMPTY, type=ACK, mid=m.mid, token=b''))
-            if m.code == EMPTY:
-                continue
             if m.code != '2.05':
                 continue
             equal(m.payload.decode(), waiting.get((n, m.token)), 'answer')
@@ -949,8 +956,9 @@ def judge(clients, waiting):
 def _():
     with Origin() as origin:
         text = f'[route]\nto = coap://127.0.0.1:{origin.port}\n'
-        proxy = Proxy(text)
-        with Client(proxy.address) as client:
+        here = own_address()
+        proxy = Proxy(f'[listen]\nbind = coap://{here}:0\n{text}')
+        with Client((here, proxy.port)) as client:
             client.send(Message(GET, '/old'))
             old = origin.receive()
             client.receive()        # the empty ACK
@@ -960,7 +968,8 @@ def _():
             proxy.process.kill()
             proxy.wait_end()
             proxy.close()
-            with Proxy(f'[listen]\nbind = {proxy.uri}\n{text}') as proxy:
+            with Proxy(f'[listen]\nbind = coap://{here}:{proxy.port}\n'
+                       f'{text}') as proxy:
                 # The ACK of the old answer, a RST for it, a late response.
                 client.send(Message(EMPTY, type=ACK, mid=answer.mid,
                                     token=b''))
