@@ -303,13 +303,8 @@ static const struct family families[] = {
 	COUNTER("message_timeouts_total", timeouts,
 	    "Exchanges given up after the last retransmission."),
 	COUNTER("message_resets_total", resets, "RST messages."),
-static void
-strays(struct view *v)
-{
-	VALUE(v, client_side(v)->rx_unexpected, "side", "client");
-	VALUE(v, origin_side(v)->rx_unexpected, "side", "origin");
-}
-
+	COUNTER("message_strays_total", strays,
+	    "Messages that fit nothing sent: wrong tokens or Message IDs."),
 };
 
 enum { NFAMILIES = sizeof(families) / sizeof(families[0]) };

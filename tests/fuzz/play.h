@@ -18,6 +18,7 @@ enum {
 	PLAY_CLIENTS = 6,
 	PLAY_PROBE = PLAY_CLIENTS,	/* asks at the end */
 	PLAY_ORIGINS = 5,
+	PLAY_LIMITS = 10,
 	PLAY_ASKED = 64,	/* tokens of a client that are watched */
 	PLAY_TOLD = 256,	/* answers likewise */
 	PLAY_KNOWN = 256,
@@ -147,6 +148,7 @@ struct play {
 	struct tape tape;
 	unsigned conf;		/* that is in use */
 	size_t cache_most;	/* octets that have been configured */
+	uint64_t most[PLAY_LIMITS];	/* likewise, of each */
 	bool ratio;		/* the amplification limit has always been */
 	bool draining;
 	bool trace;		/* datagrams are shown */

@@ -59,7 +59,7 @@ judge_state(struct play *p)
 	const struct {
 		const char *what;
 		uint64_t n, most;
-	} v[] = {
+	} v[PLAY_LIMITS] = {
 		{ "requests", proxy_waiting(x), max },
 		{ "transfers", x->transfers.used, c->block.max_transfers },
 		{ "octets from origins", x->collected,
@@ -79,11 +79,14 @@ judge_state(struct play *p)
 	};
 
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		if (v[i].n <= v[i].most)
+		/* What was there when a limit came down stays. */
+		if (v[i].most > p->most[i])
+			p->most[i] = v[i].most;
+		if (v[i].n <= p->most[i])
 			continue;
 		fprintf(stderr, "%llu %s, at most %llu\n",
 		    (unsigned long long)v[i].n, v[i].what,
-		    (unsigned long long)v[i].most);
+		    (unsigned long long)p->most[i]);
 		play_fail(p, "a limit is exceeded");
 	}
 	judge_lines(p);
