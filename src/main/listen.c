@@ -210,7 +210,9 @@ open_address(struct daemon *d, struct bound *b)
 	if (opened(d, b, udp_bind(d->udp, &b->wanted, &server_sock_ops,
 		b->listener)))
 		return true;
-	b->beside = errno == EADDRINUSE && b->wanted.port != 0;
+	/* By us; with somebody else it is not shared, even if he wants to. */
+	b->beside = errno == EADDRINUSE && b->wanted.port != 0 &&
+	    in_the_way(d, &b->wanted, NULL) > 0;
 	return b->beside && open_beside(d, b);
 }
 

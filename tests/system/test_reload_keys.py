@@ -367,6 +367,20 @@ def _():
             told(client, sent, 3)
 
 
+@test('[listen] bind: a port that somebody else would share is not had')
+def _():
+    with directory() as where, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+        way = f'[control]\nsocket = {where}/s\n'
+        with Proxy(BASE + way) as proxy:
+            for host in '127.0.0.1', '*':
+                contains(refused(proxy, listening(host, port) + way,
+                                 '-s', f'{where}/s'), 'in use')
+
+
 @test('[listen] bind: an address and all of them in one configuration: refused')
 def _():
     port = free_port(socket.SOCK_DGRAM)
