@@ -103,6 +103,7 @@ tests_unit_net_unit_SOURCES = $(unit_runner) \
 	tests/unit/net/test_names.c \
 	tests/unit/net/test_resolve.c \
 	tests/unit/net/test_sendq.c \
+	tests/unit/net/test_servers.c \
 	tests/unit/net/test_sock.c \
 	tests/unit/net/test_udp.c \
 	tests/unit/net/test_udp_errors.c \

@@ -129,7 +129,8 @@ test_fair(uint64_t seed)
 }
 
 /* A bad network, and another configuration twenty times a second: the listener
- * has another place in it and another name, and so has each route. */
+ * has another place in it and another name, and so has each route; messages are
+ * repeated at other times, and tables have other sizes. */
 static void
 test_reloads(uint64_t seed)
 {
@@ -140,7 +141,9 @@ test_reloads(uint64_t seed)
 		"[listen b]\nbind = coap://192.0.2.1\n"
 		"[cache]\nsize = 1M\n[route no]\npath = /no\nreply = 4.10\n"
 		"[route c]\nlisten = b\npath = /o3\n"
-		"to = coap://198.51.100.3\n[message]\n" PATIENT,
+		"to = coap://198.51.100.3\n[message]\nack-timeout = 3s\n"
+		"ack-random-factor = 1.1\nmax-retransmit = 5\n"
+		"max-exchanges = 3000\n" PATIENT,
 		.reload = 50,
 		.clients = 50,
 		.origins = 5,
@@ -182,6 +185,33 @@ test_small_tables(void)
 	report_lossy(is_sound(&r) && r.refused > 0 && r.answered > 0,
 	    "MSG-65 MSG-66 full tables: some refused, none done twice", c.seed,
 	    &r);
+}
+
+/* MSG-65, MSG-66: tables that become far too small, and large again, all the
+ * time. */
+static void
+test_shrinking_tables(uint64_t seed)
+{
+	const struct lossy_conf c = {
+		.conf = routes,
+		.other = "[message]\nmax-exchanges = 50\n" PATIENT,
+		.reload = 3000,
+		.clients = 50,
+		.origins = 5,
+		.exchanges = 1000,
+		.gap = 8000,
+		.loss = 20,
+		.copies = 50,
+		.fair = true,
+		.seed = seed,
+		.refusals = REFUSE_TABLES,
+	};
+	struct lossy_result r;
+
+	lossy_run(&c, &r);
+	report_lossy(is_sound(&r) && r.refused > 0 && r.answered > 0,
+	    "MSG-65 MSG-66 tables that shrink: some refused, none done twice",
+	    seed, &r);
 }
 
 /* ---- the long run ---- */
@@ -649,6 +679,8 @@ test_all(void)
 	test_small_tables();
 	for (uint64_t seed = 1; seed <= 3; seed++)
 		test_reloads(seed);
+	for (uint64_t seed = 1; seed <= 3; seed++)
+		test_shrinking_tables(seed);
 	test_long(EXCHANGES, SEED);
 	test_congested(EXCHANGES / 10, SEED);
 	test_repeatable();

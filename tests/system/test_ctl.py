@@ -252,15 +252,18 @@ def _():
         ask(origin, client, '/first')
         equal(client.request(GET, '/fourth').code, '4.04')
         p.configure(ROUTES.format(port=origin.port) +
-                    '[route fourth]\npath = /fourth\nreply = 2.05 "new"\n')
-        p.ctl('reload')
+                    '[route fourth]\npath = /fourth\nreply = 2.05 "new"\n'
+                    'methods = GET\nmethods =\n')
+        out = p.ctl('reload')
+        contains(out, f'{p.config}:')
+        contains(out, ": warning: 'methods' is empty here")
         equal(client.request(GET, '/fourth').payload, b'new')
         ask(origin, client, '/first/b')
         [status] = p.json('status')
         equal((status['generation'], status['last_reload_ok']), (2, True))
         equal([(r['route'], r['requests']) for r in p.json('routes')][:4],
               [('first', 2), ('second', 0), ('third', 0), ('fourth', 1)])
-        equal(p.ctl('reload').count('\n'), 1)
+        contains(p.ctl('reload'), ': warning: ')
         equal(p.json('status')[0]['generation'], 3)
 
 
@@ -288,6 +291,20 @@ def _():
         p.configure(ROUTES.format(port=origin.port))
         p.ctl('reload')
         equal(p.metrics().value('coaproxy_config_last_reload_successful'), 1)
+
+
+@test('reload: to another socket, with the answer by the one that was asked')
+def _():
+    with setting() as (_, p, _):
+        with open(p.config) as file:
+            text = file.read()
+        with open(p.config, 'w') as file:
+            file.write(text.replace(p.socket, p.socket + '2'))
+        equal(p.json('reload'), [])
+        equal(os.listdir(p.directory.name), ['control2'])
+        p.socket += '2'
+        equal(p.json('status')[0]['generation'], 2)
+        equal(p.metrics().value('coaproxy_config_generation'), 2)
 
 
 @test('reload: not while it drains')

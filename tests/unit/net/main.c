@@ -15,6 +15,7 @@ main(void)
 		names_suite,
 		hosts_suite,
 		resolve_suite,
+		servers_suite,
 	};
 
 	return unit_main(suites, UNIT_COUNT(suites));

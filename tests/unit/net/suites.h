@@ -13,5 +13,6 @@ Suite *udp_icmp_suite(void);
 Suite *names_suite(void);
 Suite *hosts_suite(void);
 Suite *resolve_suite(void);
+Suite *servers_suite(void);
 
 #endif
