@@ -105,6 +105,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/route.c src/proxy/route.h \
 	src/proxy/rulemap.c src/proxy/rulemap.h \
 	src/proxy/serve.c \
+	src/proxy/settle.c \
 	src/proxy/share.c src/proxy/share.h \
 	src/proxy/self.c src/proxy/self.h \
 	src/proxy/trail.c src/proxy/trail.h \

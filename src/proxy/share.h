@@ -83,4 +83,27 @@ void share_failed(struct proxy *p, struct fetch *f, enum fetch_fail why);
 /* F is about to be freed: nobody finds it any more. */
 void share_end(struct proxy *p, struct fetch *f);
 
+/* ---- between share.c and settle.c ---- */
+
+/* What is under way for URI may be from before a change of it: nobody joins it
+ * any more, and if the change is DONE its answer is not stored either (CAC-42,
+ * CAC-63). */
+void share_outdate(struct proxy *p, uint64_t uri, bool done);
+
+/* Where F is sent. */
+struct coap_authority share_authority(const struct fetch *f);
+
+/* Seconds that what is for one client alone is kept. */
+uint32_t share_lifetime(const struct proxy *p);
+
+/* How a client asks for the rest of what M got: the body of a FETCH is
+ * repeated, unless it went up in blocks. */
+enum coap_key_body share_repeats(const struct coap_msg *m);
+
+/* The key under which what M, a request as it goes out, got for CLIENT alone is
+ * kept. */
+bool share_private_key(struct proxy *p, const struct fetch *f,
+    const struct coap_msg *m, uint64_t client, enum coap_key_body body,
+    struct coap_key *key);
+
 #endif
