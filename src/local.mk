@@ -103,6 +103,7 @@ src_libproxy_a_SOURCES = \
 	src/proxy/respond.c \
 	src/proxy/rewrite.c src/proxy/rewrite.h \
 	src/proxy/route.c src/proxy/route.h \
+	src/proxy/routing.c \
 	src/proxy/rulemap.c src/proxy/rulemap.h \
 	src/proxy/serve.c \
 	src/proxy/settle.c \

@@ -269,6 +269,11 @@ void count_failure(struct proxy *p, enum fetch_fail why);
 uint8_t route_find(const struct redirect_query *q, enum role *role,
     struct route *route, const char **why);
 
+/* Likewise of one that is like one before, of which KNOWN says what it was. */
+uint8_t route_again(const struct redirect_query *q,
+    const struct memo_result *known, enum role *role, struct route *route,
+    const char **why);
+
 /* What the rules look at in R. */
 struct redirect_query query_of(const struct request *r);
 
