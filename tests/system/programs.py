@@ -133,12 +133,14 @@ class Manager:
 
 def _activated(command, env, passed):
     """COMMAND with sockets from descriptor 3 on, as sd_listen_fds(3) has it:
-    (command, keyword arguments for Program, descriptors to close then)."""
-    # Out of the way of where they are to be.
-    sources = [fcntl.fcntl(s, fcntl.F_DUPFD_CLOEXEC, 100) for _, s in passed]
-    wanted = range(3, 3 + len(sources))
+    (command, keyword arguments for Program)."""
+    wanted = range(3, 3 + len(passed))
 
     def arrange():
+        # In the child alone, where nobody closes them too late. First out of
+        # the way of where they are to be.
+        sources = [fcntl.fcntl(s, fcntl.F_DUPFD_CLOEXEC, 100)
+                   for _, s in passed]
         for source, fd in zip(sources, wanted):
             os.dup2(source, fd)
 
@@ -146,8 +148,7 @@ def _activated(command, env, passed):
            'LISTEN_FDNAMES': ':'.join(name for name, _ in passed)}
     # The shell becomes the program, and so has its process ID.
     return (['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', *command],
-            {'env': env, 'preexec_fn': arrange, 'pass_fds': tuple(wanted)},
-            sources)
+            {'env': env, 'preexec_fn': arrange, 'pass_fds': tuple(wanted)})
 
 
 class Proxy(Program):
@@ -165,13 +166,9 @@ class Proxy(Program):
             self.configure(text)
             command += ['-c', self._file.name]
         kwargs = {'env': {**os.environ, **(env or {})}}
-        sources = []
         if passed:
-            command, kwargs, sources = _activated(
-                command, kwargs['env'], passed)
+            command, kwargs = _activated(command, kwargs['env'], passed)
         super().__init__(command + list(args), **kwargs)
-        for fd in sources:
-            os.close(fd)
         self.ports = []
         if wait:
             try:
