@@ -302,6 +302,7 @@ step_reload(struct play *p)
 
 	if (p->setting->conf != NULL)
 		return;
+	judge_state(p);		/* by the limits of before */
 	if (!world_reload(&p->world, "conf", play_conf(conf)->text)) {
 		play_require(p, p->setting->short_of_memory, p->world.why);
 		return;
