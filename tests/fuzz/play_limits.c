@@ -52,8 +52,10 @@ void
 judge_state(struct play *p)
 {
 	const struct world *w = &p->world;
-	const struct conf *c = w->conf;
 	const struct proxy *x = w->proxy;
+	/* In use now; w->conf is the first one. */
+	const struct conf *c =
+	    CONTAINER_OF(x->conf, struct world_conf, proxy)->conf;
 	const struct dests_stats *dests = client_dests_stats(w->client);
 	size_t max = c->message.max_exchanges;
 	const struct {
