@@ -27,6 +27,7 @@ MICRO = 8192            # calls of each pure function
 # Arguments of lockstep; in the configuration: forward role, or how many routes.
 SCENARIOS = {
     "con64": dict(),
+    "fresh64": dict(args=["-f"]),
     "non64": dict(args=["-t", "non"]),
     "put64": dict(args=["-t", "put"]),
     "cached64": dict(args=["-a", "3600"]),

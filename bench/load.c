@@ -13,7 +13,8 @@
  *	    ADDRESS:PORT
  *
  * -u  path to ask for; several are used in turn, and "%c" in one becomes the
- *     client's number, so that no two clients ask for the same
+ *     client's number, so that no two clients ask for the same; "%r" behind it
+ *     the request's, so that nobody asks for the same twice
  * -x  send Proxy-Uri, URI and path, instead of Uri-Path
  * -s  octets of payload that a right answer to a GET has, or the PUT itself
  * -w  warm up for so long before counting begins
@@ -38,6 +39,7 @@ enum {
 	MSG_MAX = 2048,
 	TOKEN_LEN = 8,
 	OPTIONS_AT = BENCH_HEADER + TOKEN_LEN,
+	COUNTER_LEN = 8,
 	MIDS = 65536,
 	URI_PATH = 11,
 	PROXY_URI = 35,
@@ -56,11 +58,16 @@ enum phase {
 	DRAIN,
 };
 
-/* A request ready to send but for Message ID and token. */
+/* A request ready to send but for Message ID and token, and the digits of the
+ * request's number, if it has them. */
 struct request {
 	uint8_t *p;
 	size_t n;
+	uint8_t *counter;
 };
+
+/* Stands for the number until it is known. */
+static const char COUNTER[] = "########";
 
 struct client {
 	int fd;
@@ -107,6 +114,7 @@ struct load {
 	struct client *client;
 	enum phase phase;
 	uint64_t issued;
+	uint64_t number; /* of the next request */
 	uint64_t begun;
 	uint64_t ended;
 	uint64_t cpu;
@@ -114,20 +122,33 @@ struct load {
 	uint64_t retired[MIDS];
 };
 
-/* The path with "%c" replaced by the client's number. */
+/* The path with "%c" replaced by the client's number, and "%r" by COUNTER. */
 static void
 path_expand(char *text, size_t size, const char *path, size_t client)
 {
-	const char *sign = strstr(path, "%c");
-	int n;
+	char number[32];
+	const char *sign, *what;
+	int n = 0;
 
-	if (sign == NULL)
-		n = snprintf(text, size, "%s", path);
-	else
-		n = snprintf(text, size, "%.*s%zu%s", (int)(sign - path), path,
-		    client, sign + 2);
+	(void)snprintf(number, sizeof(number), "%zu", client);
+	while (
+	    (sign = strchr(path, '%')) != NULL && n >= 0 && (size_t)n < size) {
+		what = sign[1] == 'c' ? number : sign[1] == 'r' ? COUNTER : "%";
+		n += snprintf(text + n, size - (size_t)n, "%.*s%s",
+		    (int)(sign - path), path, what);
+		path = sign + (*what == '%' ? 1 : 2);
+	}
+	if (n >= 0 && (size_t)n < size)
+		n += snprintf(text + n, size - (size_t)n, "%s", path);
 	if (n < 0 || (size_t)n >= size)
 		errx(2, "path too long");
+}
+
+static void
+put_counter(uint8_t *p, uint64_t n)
+{
+	for (int i = COUNTER_LEN - 1; i >= 0; i--, n /= 10)
+		p[i] = (uint8_t)('0' + n % 10);
 }
 
 static struct request
@@ -157,7 +178,11 @@ request_new(const struct load *l, const char *path, size_t client)
 		memset(q, 'x', l->payload);
 		q += l->payload;
 	}
-	return (struct request){ .p = p, .n = (size_t)(q - p) };
+	return (struct request){
+		.p = p,
+		.n = (size_t)(q - p),
+		.counter = memmem(p, (size_t)(q - p), COUNTER, COUNTER_LEN),
+	};
 }
 
 /* Length of the payload, or -1 if the options are malformed. */
@@ -256,6 +281,8 @@ begin_request(struct load *l, struct client *c, uint64_t now)
 	c->turn = (c->turn + 1) % (unsigned)l->npath;
 	bench_put16(c->request->p + 2, c->mid);
 	memcpy(c->request->p + BENCH_HEADER, &c->token, TOKEN_LEN);
+	if (c->request->counter != NULL)
+		put_counter(c->request->counter, l->number++);
 	c->waiting = true;
 	c->acked = false;
 	c->tries = 0;

@@ -8,9 +8,10 @@
  * How fast anybody is does not matter, the proxy may run in valgrind.
  *
  *	lockstep [-c CLIENTS] [-t con|non|put] [-s OCTETS] [-a MAX-AGE] [-x]
- *	    [-o]
+ *	    [-o | -f]
  *
  * -x  send Proxy-Uri instead of Uri-Path
+ * -f  nobody asks for the same path twice
  * -o  all clients observe one resource, and a step is a notification to each
  *     of them, and then their acknowledgements
  *
@@ -51,7 +52,7 @@ struct message {
 struct lockstep {
 	size_t nclient;
 	enum bench_type type;
-	bool put, forward, observe;
+	bool put, forward, observe, fresh;
 	size_t size;
 	uint32_t age;
 
@@ -127,8 +128,9 @@ release(const struct lockstep *l)
 		err(1, "continue the proxy");
 }
 
+/* Request number NUMBER, from client I. */
 static void
-request_init(struct lockstep *l, size_t i)
+request_init(struct lockstep *l, size_t i, uint64_t number)
 {
 	struct message *m = &l->request[i];
 	const uint8_t *end = m->p + sizeof(m->p);
@@ -144,12 +146,12 @@ request_init(struct lockstep *l, size_t i)
 	}
 	if (l->forward) {
 		(void)snprintf(text, sizeof(text),
-		    "coap://127.0.0.1:%u/s/%zu/temperature", (unsigned)l->port,
-		    i);
+		    "coap://127.0.0.1:%u/s/%llu/temperature", (unsigned)l->port,
+		    (unsigned long long)number);
 		q = bench_put_option(q, end, PROXY_URI, text, strlen(text));
 	} else {
-		(void)snprintf(text, sizeof(text), "s/%zu/temperature",
-		    l->observe ? 0 : i);
+		(void)snprintf(text, sizeof(text), "s/%llu/temperature",
+		    (unsigned long long)number);
 		q = bench_put_path(q, end, delta, text);
 	}
 	if (l->put) {
@@ -165,6 +167,8 @@ ask(struct lockstep *l, size_t i)
 {
 	struct message *m = &l->request[i];
 
+	if (l->fresh)
+		request_init(l, i, l->answered + i);
 	bench_put16(m->p + 2, l->mid);
 	memcpy(m->p + BENCH_HEADER, &l->token, TOKEN_LEN);
 	if (send(l->client[i], m->p, m->n, 0) != (ssize_t)m->n)
@@ -399,7 +403,7 @@ aim(struct lockstep *l, const char *proxy, const char *pid)
 		if (connect(l->client[i], (struct sockaddr *)&to, sizeof(to)) !=
 		    0)
 			err(1, "connect to %s", proxy);
-		request_init(l, i);
+		request_init(l, i, l->observe ? 0 : i);
 	}
 }
 
@@ -433,7 +437,7 @@ options(struct lockstep *l, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:t:s:a:xo")) != -1) {
+	while ((opt = getopt(argc, argv, "c:t:s:a:xof")) != -1) {
 		if (opt == 'c')
 			l->nclient = bench_number(optarg, CLIENTS_MAX);
 		else if (opt == 't')
@@ -446,10 +450,12 @@ options(struct lockstep *l, int argc, char **argv)
 			l->forward = true;
 		else if (opt == 'o')
 			l->observe = true;
+		else if (opt == 'f')
+			l->fresh = true;
 		else
 			errx(2,
 			    "usage: lockstep [-c CLIENTS] [-t con|non|put] "
-			    "[-s OCTETS] [-a MAX-AGE] [-x] [-o]");
+			    "[-s OCTETS] [-a MAX-AGE] [-x] [-o|-f]");
 	}
 	if (optind != argc || l->nclient == 0)
 		errx(2, "lockstep: -c 1 or more, and no other words");

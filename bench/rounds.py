@@ -16,6 +16,7 @@ import time
 import peers
 from children import Failure, Server
 
+FRESH = ["s/%c/%r"]
 PATHS = ["s/%c/temperature", "s/%c/humidity", "s/%c/light", "s/%c/battery"]
 COUNTED = 20000         # requests under strace or valgrind
 COUNTED_PERF = 300000   # perf does not slow down: enough for steady batches
@@ -30,6 +31,7 @@ SETTLE = 0.2            # seconds at the start of each that do not count
 SCENARIOS = {
     "con64": dict(sweep=True, peers=True, count=True, bar=1.4,
                   bar_p50_one=1.1),
+    "fresh64": dict(fresh=True, bar=1.4),
     "non64": dict(type="non", sweep=True, peers=True, bar=1.4),
     "con1024": dict(size=1024, peers=True, bar=1.4),
     "non1024": dict(type="non", size=1024, bar=1.4),
@@ -120,7 +122,7 @@ class Bench:
                    "-t", scenario.get("type", "con"),
                    "-m", "put" if scenario.get("put") else "get",
                    "-s", str(scenario.get("size", 64)), *extra]
-        for path in PATHS:
+        for path in FRESH if scenario.get("fresh") else PATHS:
             command += ["-u", path]
         if forward or scenario.get("forward"):
             command += ["-x", f"coap://127.0.0.1:{origin.port}"]
