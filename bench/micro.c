@@ -18,6 +18,7 @@
 #include "conf/report.h"
 #include "msg/received.h"
 #include "proxy/redirect.h"
+#include "proxy/rulemap.h"
 
 enum {
 	RULES = 1000,
@@ -45,6 +46,7 @@ static struct {
 	struct coap_host host;
 	uint8_t host_buf[COAP_HOST_MAX];
 	struct conf *one, *many;
+	struct rulemap *map; /* of many */
 	struct redirect_query query;
 	struct peers peers;
 	struct received_table received;
@@ -109,27 +111,27 @@ work_key(void)
 }
 
 static void
-route(const struct conf *c)
+work_route(void)
 {
 	const struct rule *rule;
 	const struct path *strip;
 
-	if (redirect_find(&c->rules, &m.query, &rule, &strip) != REDIRECT_RULE)
+	if (redirect_find(&m.one->rules, &m.query, &rule, &strip) !=
+	    REDIRECT_RULE)
 		fail("route");
 	sink = (uintptr_t)rule;
-}
-
-static void
-work_route(void)
-{
-	route(m.one);
 }
 
 /* The last one of a thousand, by path. */
 static void
 work_route_1000(void)
 {
-	route(m.many);
+	const struct rule *rule;
+	const struct path *strip;
+
+	if (redirect_look_up(m.map, &m.query, &rule, &strip) != REDIRECT_RULE)
+		fail("route_1000");
+	sink = (uintptr_t)rule;
 }
 
 /* Proxy-Uri, and the options for the next hop. */
@@ -241,6 +243,9 @@ make_rules(void)
 {
 	m.one = load_rules(1);
 	m.many = load_rules(RULES);
+	m.map = rulemap_new(&m.many->rules);
+	if (m.map == NULL)
+		err(1, "no memory");
 	if (!coap_host_parse(&m.host, SPAN_LIT("127.0.0.1"), m.host_buf, false))
 		fail("the host");
 	m.query = (struct redirect_query){
@@ -278,6 +283,7 @@ unmake(void)
 {
 	received_fini(&m.received);
 	peers_fini(&m.peers);
+	rulemap_free(m.map);
 	conf_free(m.one);
 	conf_free(m.many);
 }
