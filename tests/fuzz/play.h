@@ -149,6 +149,8 @@ struct play {
 	unsigned conf;		/* that is in use */
 	size_t cache_most;	/* octets that have been configured */
 	uint64_t most[PLAY_LIMITS];	/* likewise, of each */
+	uint64_t lifetime;	/* of exchanges, the shortest so far */
+	unsigned copies;	/* of a CON, the most so far */
 	bool ratio;		/* the amplification limit has always been */
 	bool draining;
 	bool trace;		/* datagrams are shown */

@@ -282,11 +282,9 @@ judge_answer(struct play *p, struct play_client *c, const struct coap_msg *m)
 static void
 judge_copy(struct play *p, uint64_t last, unsigned copies, bool settled)
 {
-	const struct msg_params *params = &p->world.conf->message;
-
-	if (p->world.now - last > params->exchange_lifetime)
+	if (p->world.now - last > p->lifetime)
 		return;
-	play_require(p, copies <= params->max_retransmit + 1,
+	play_require(p, copies <= p->copies,
 	    "a CON is repeated too often");
 	/* What met with EAGAIN leaves late. */
 	play_require(p, !settled || p->silent,
@@ -303,8 +301,7 @@ judge_con(struct play *p, struct play_client *c, const struct packet *pk,
 		if (c->downs[i].copies > 0 && c->downs[i].mid == mid &&
 		    addr_eq(&c->downs[i].local, &pk->from))
 			d = &c->downs[i];
-	if (d == NULL || pk->at - d->at > p->world.conf->message.
-	    exchange_lifetime) {
+	if (d == NULL || pk->at - d->at > p->lifetime) {
 		d = &c->downs[c->ndowns++ % PLAY_DOWNS];
 		*d = (struct down){ .local = pk->from, .mid = mid };
 	} else {
@@ -405,7 +402,7 @@ judge_request(struct play *p, const struct packet *pk, const struct coap_msg *m)
 	for (size_t i = 0; i < n; i++) {
 		struct up *u = &p->ups[i];
 		if (!is_copy(u, pk, m) ||
-		    pk->at - u->at > p->world.conf->message.exchange_lifetime)
+		    pk->at - u->at > p->lifetime)
 			continue;
 		play_require(p, u->code == m->code &&
 			memcmp(u->token, m->token.p, TOKEN) == 0,

@@ -33,6 +33,7 @@ judge_lines(struct play *p)
 void
 judge_conf(struct play *p)
 {
+	const struct msg_params *params = &p->world.params;
 	size_t size = p->world.proxy->conf->cache.size;
 
 	/* Other rules lead elsewhere, and what is under way goes by those of
@@ -46,6 +47,11 @@ judge_conf(struct play *p)
 		p->cache_most = SIZE_MAX;
 	else if (size + EMPTY > p->cache_most)
 		p->cache_most = size + EMPTY;
+	/* What is under way goes on as it began. */
+	if (params->max_retransmit + 1 > p->copies)
+		p->copies = params->max_retransmit + 1;
+	if (p->lifetime == 0 || params->exchange_lifetime < p->lifetime)
+		p->lifetime = params->exchange_lifetime;
 }
 
 void
