@@ -276,17 +276,20 @@ relay(struct proxy *p, struct request *r, struct fetch *f)
 	return NEXT;
 }
 
-/* A later block of what is kept for R's client alone. NEXT: it is to be
- * fetched, or there for everybody. */
+/* A later block of what is kept for R's client alone, if that is newer than
+ * SHARED, which is for everybody (NULL: nothing). NEXT: it is to be fetched, or
+ * there for everybody. */
 static enum verdict
 ask_block(struct proxy *p, struct request *r, struct fetch *f,
-    const struct coap_msg *m)
+    const struct coap_msg *m, const struct cache_entry *shared)
 {
 	struct cache_entry *e = NULL;
 	struct coap_key key;
 
 	if (share_private_key(p, f, m, r->client, share_repeats(m), &key))
 		e = cache_find(&p->cache, &key);
+	if (e != NULL && shared != NULL && e->stored <= shared->stored)
+		e = NULL;
 	if (e != NULL && cache_fresh(e, p->now)) {
 		cache_extend(e, share_lifetime(p), p->now);
 		if (e->flags & CACHE_TOO_LARGE)
@@ -378,7 +381,7 @@ ask_shared(struct proxy *p, struct request *r, struct fetch *f,
 		return serve_entry(p, r, e);
 	}
 	if (later_block(r)) {
-		enum verdict v = ask_block(p, r, f, m);
+		enum verdict v = ask_block(p, r, f, m, e);
 
 		if (v != NEXT || f->relay)
 			return v;
@@ -448,7 +451,7 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 	m = outgoing(f, r);
 	if (!coap_method_safe(f->code)) {
 		if (later_block(r))
-			return ask_block(p, r, f, &m);
+			return ask_block(p, r, f, &m, NULL);
 		/* Whatever comes of it, the resource may change. */
 		if (coap_uri_hash(&f->uri, &w, &p->cache.secret, &m, &at))
 			share_outdate(p, f->uri, false);
@@ -467,7 +470,9 @@ share_ask(struct proxy *p, struct request *r, struct fetch *f)
 	} else if (r->observes) {
 		return observe_alone(p, r, f);
 	}
-	return later_block(r) && !f->relay ? ask_block(p, r, f, &m) : NEXT;
+	if (!later_block(r) || f->relay)
+		return NEXT;
+	return ask_block(p, r, f, &m, NULL);
 }
 
 /* ---- what is observed ---- */
