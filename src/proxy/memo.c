@@ -29,9 +29,9 @@ struct memo_entry {
 };
 
 bool
-memo_init(struct memo *m, struct rand *rnd)
+memo_init(struct memo *m, const struct siphash_key *secret)
 {
-	m->seed = rand_u64(rnd);
+	m->seed = siphash(secret, SPAN_LIT("memo"));
 	m->sets = calloc(MEMO_SETS, sizeof(*m->sets));
 	m->v = calloc((size_t)MEMO_SETS * MEMO_WAYS, sizeof(*m->v));
 	if (m->sets != NULL && m->v != NULL)
@@ -146,10 +146,11 @@ memo_find(struct memo *m, const struct inbound *in, struct memo_result *result,
 	return false;
 }
 
-/* Whether HASH has been missed lately; it has now. */
-static bool
-missed_before(struct memo_set *set, uint64_t hash)
+bool
+memo_due(struct memo *m, uint64_t hash)
 {
+	struct memo_set *set = &m->sets[set_of(hash)];
+
 	for (size_t i = 0; i < MEMO_WAYS; i++)
 		if (set->missed[i] == tag_of(hash))
 			return true;
@@ -188,7 +189,7 @@ memo_put(struct memo *m, const struct inbound *in, uint64_t hash,
 	uint8_t *to;
 	size_t way;
 
-	if (!missed_before(set, hash) || !fits(part))
+	if (!fits(part))
 		return;
 	way = set->turn++ % MEMO_WAYS;
 	e = entry_of(m, hash, way);

@@ -12,7 +12,6 @@
 #ifndef PROXY_MEMO_H
 #define PROXY_MEMO_H
 
-#include "base/rand.h"
 #include "coap/key.h"
 #include "proxy/request.h"
 
@@ -51,7 +50,7 @@ struct memo_result {
 };
 
 /* An empty memo. False without memory. */
-bool memo_init(struct memo *m, struct rand *rnd)
+bool memo_init(struct memo *m, const struct siphash_key *secret)
     __attribute__((warn_unused_result));
 void memo_fini(struct memo *m);
 
@@ -76,12 +75,15 @@ memo_suits(const struct inbound *in)
 }
 
 /* What IN, which suits, has become; false when it is not known. *RESULT borrows
- * from M until the next memo_put(). *HASH is for that. */
+ * from M until the next memo_put(). *HASH is for the two below. */
 bool memo_find(struct memo *m, const struct inbound *in,
     struct memo_result *result, uint64_t *hash);
 
-/* Takes note of R for the next time, unless IN has not been looked for
- * lately: what comes once leaves no trace. */
+/* Whether what has not been found is worth a note: the request with HASH has
+ * been missed not long ago; it has now. What comes once leaves no trace. */
+bool memo_due(struct memo *m, uint64_t hash);
+
+/* Takes note of R for the next time, in place of another. */
 void memo_put(struct memo *m, const struct inbound *in, uint64_t hash,
     const struct memo_result *r);
 

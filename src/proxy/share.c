@@ -333,7 +333,8 @@ make_key(struct proxy *p, const struct request *r, const struct fetch *f,
 	}
 	if (!coap_key_make(key, w, &p->cache.secret, m, &at, COAP_KEY_BODY))
 		return false;
-	if (p->made == MADE_ANEW && r->msg.known) {
+	if (p->made == MADE_ANEW && r->msg.known &&
+	    memo_due(&p->memo, p->made_hash)) {
 		now = (struct memo_result){
 			.role = r->role,
 			.opts = r->msg.opts,
