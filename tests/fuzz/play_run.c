@@ -268,14 +268,17 @@ step_fail(struct play *p)
 	static const int errors[] = { EAGAIN, ENOBUFS, EPERM, EMSGSIZE,
 		ENETUNREACH };
 	uint8_t how = tape_u8(&p->tape);
+	int err = how != 255 ? errors[tape_u8(&p->tape) % 5] : 0;
 
+	/* It is somebody else who says what fails. */
+	if (p->setting->send_error != 0 || p->setting->socket_error)
+		return;
 	if (how == 255) {
 		p->world.no_sockets = 1;
 		return;
 	}
 	p->silent = true;
-	world_fail_sends(&p->world, how >> 4, how & 15,
-	    errors[tape_u8(&p->tape) % 5]);
+	world_fail_sends(&p->world, how >> 4, how & 15, err);
 }
 
 static void
