@@ -17,11 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 
 #include "base/log.h"
 #include "coap/emit.h"
 #include "ctl/control.h"
+#include "ctl/metrics.h"
 #include "world.h"
 
 enum {
@@ -362,6 +364,28 @@ connection(struct span path, struct span what, size_t piece)
 		event_base_loop(loop_base(f.loop), EVLOOP_NONBLOCK);
 }
 
+/* The same numbers for monitoring: a comment, or a name and a value, on each
+ * line. */
+static void
+metrics(void)
+{
+	struct evbuffer *b = evbuffer_new();
+	char *line;
+	size_t n;
+
+	require(b != NULL && metrics_write(b, &f.src), "no metrics");
+	while ((line = evbuffer_readln(b, &n, EVBUFFER_EOL_LF)) != NULL) {
+		require(strlen(line) == n && (line[0] == '#' ||
+			strrchr(line, ' ') != NULL), "half a metric");
+		for (size_t i = 0; i < n; i++)
+			require((uint8_t)line[i] >= ' ', "a control character "
+			    "in the metrics");
+		free(line);
+	}
+	require(evbuffer_get_length(b) == 0, "half a line of metrics");
+	evbuffer_free(b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -378,6 +402,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	what = span_make(data + 2 + n, size - 2 - n);
 	make_proxy(path);
 	connection(path, what, data[0] == 0 ? SIZE_MAX / 2 : data[0]);
+	if (data[0] % 4 == 0)
+		metrics();
 	/* The proxy answers whoever is left, by way of both. */
 	proxy_free(f.world.proxy);
 	f.world.proxy = NULL;
