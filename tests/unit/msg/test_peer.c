@@ -414,6 +414,7 @@ START_TEST(move)
 	ck_assert_uint_eq(p[1]->note, 7);
 	ck_assert_uint_eq(other->note, 7);
 	ck_assert_uint_eq(ps.table.count, 3);
+	peers_fini(&ps);
 }
 END_TEST
 
