@@ -194,6 +194,7 @@ make_proxy(struct span path)
 	f.src.proxy = f.world.proxy;
 	f.src.server = f.server;
 	f.src.client = f.world.client;
+	f.src.bufs = f.world.bufs;
 	f.src.rules = &f.world.conf->rules;
 	observe(path);
 }
