@@ -457,6 +457,8 @@ react(struct play *p, const struct packet *pk)
 void
 play_settle(struct play *p)
 {
+	/* What no datagram has caused. */
+	collect(p);
 	while (!list_empty(&p->arrived)) {
 		struct packet *pk = CONTAINER_OF(p->arrived.next,
 		    struct packet, link);

@@ -433,7 +433,6 @@ play_run(struct tape tape, const struct play_setting *setting)
 	for (unsigned i = 0; i < STEPS && p.tape.n > 0; i++) {
 		steps[tape_u8(&p.tape) % (sizeof(steps) / sizeof(steps[0]))](
 		    &p);
-		play_pass(&p, 0);
 		play_settle(&p);
 	}
 	spent = is_spent(&p.world);
