@@ -16,7 +16,7 @@ from children import Failure, Server
 
 WARM = 4096             # of each thing before it counts
 CLIENTS = 16            # sockets where endpoints do not matter
-AT_ONCE = 16            # requests outstanding of each
+AT_ONCE = 4             # requests outstanding of each
 PATIENCE = 20           # seconds for a datagram
 CON, NON, ACK = 0, 1, 2
 GET, CONTENT = 0x01, 0x45
