@@ -538,3 +538,5 @@ check-reload:
 	cat tests/system/test_reload.log
 
 .PHONY: check-rate check-reload
+
+include tests/faults/local.mk
