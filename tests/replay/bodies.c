@@ -21,7 +21,9 @@ enum {
 	DELAY_MS = 60,
 	RETRANSMIT = 4,
 	OCTETS = 1200,			/* of a datagram */
-	ROWS = 65536,
+	MIDS = 65536,
+	/* So many that two datagrams hardly ever share one. */
+	ROWS = 1 << 24,
 	HOURS_MS = 48 * 3600 * 1000,
 	DRAIN_MS = 600000,
 };
@@ -105,7 +107,7 @@ struct bodies {
 	struct client_rec clients[CLIENTS];
 	struct upload uploads[CLIENTS];
 	struct seen *seen;	/* by Message ID */
-	uint8_t *dropped;	/* in a row, by hash */
+	uint8_t *dropped;	/* the last copy was, by hash */
 	uint16_t mid;
 	unsigned over;		/* clients that have got or sent all */
 	unsigned whole;		/* bodies the origin has got */
@@ -178,12 +180,15 @@ fly(struct bodies *b, const struct addr *from, const struct addr *to,
 	    b->world.now + 1 + rand_below(&b->rnd, DELAY_MS));
 }
 
-/* No datagram is lost twice in a row: whoever repeats gets through. */
+/* No message is lost twice in a row, even if the Max-Age of its copies shrinks:
+ * whoever repeats gets through. */
 static void
 transmit(struct bodies *b, const struct addr *from, const struct addr *to,
     struct span octets)
 {
-	uint8_t *dropped = &b->dropped[siphash(&b->key, octets) % ROWS];
+	uint64_t row = siphash(&b->key, span_make(octets.p, 4)) ^
+	    siphash(&b->key, addr_span(from)) ^ siphash(&b->key, addr_span(to));
+	uint8_t *dropped = &b->dropped[row % ROWS];
 
 	if (!*dropped && rand_below(&b->rnd, 100) < LOSS) {
 		*dropped = 1;
@@ -639,7 +644,7 @@ finish(struct bodies *b)
 	for (size_t i = 0; i < CLIENTS; i++)
 		if (b->uploads[i].used)
 			free(b->uploads[i].body);
-	for (size_t i = 0; i < ROWS; i++)
+	for (size_t i = 0; i < MIDS; i++)
 		free(b->seen[i].octets);
 	free(b->seen);
 	free(b->dropped);
@@ -653,7 +658,7 @@ play(const struct setup *setup)
 	b->setup = setup;
 	list_init(&b->arrived);
 	list_init(&b->tells);
-	b->seen = xcalloc(ROWS, sizeof(*b->seen));
+	b->seen = xcalloc(MIDS, sizeof(*b->seen));
 	b->dropped = xcalloc(ROWS, 1);
 	rand_init_fixed(&b->rnd, setup->seed);
 	b->key = rand_key(&b->rnd);
