@@ -29,9 +29,9 @@ struct memo_entry {
 };
 
 bool
-memo_init(struct memo *m, const struct siphash_key *secret)
+memo_init(struct memo *m, struct rand *rnd)
 {
-	m->seed = siphash(secret, SPAN_LIT("memo"));
+	hash_key_init(&m->key, rnd);
 	m->sets = calloc(MEMO_SETS, sizeof(*m->sets));
 	m->v = calloc((size_t)MEMO_SETS * MEMO_WAYS, sizeof(*m->v));
 	if (m->sets != NULL && m->v != NULL)
@@ -55,27 +55,11 @@ memo_clear(struct memo *m)
 	memset(m->sets, 0, MEMO_SETS * sizeof(*m->sets));
 }
 
-/* Eight octets at a time, the odd ones at the end by a load that overlaps. */
 static uint64_t
-hash_of(uint64_t h, struct span s)
+hash_of(const struct memo *m, const struct inbound *in)
 {
-	static const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t w;
-	size_t i = 0;
-
-	h ^= s.n;
-	for (; s.n - i >= sizeof(w); i += sizeof(w)) {
-		memcpy(&w, s.p + i, sizeof(w));
-		h = (h ^ w) * k;
-		h ^= h >> 29;
-	}
-	w = 0;
-	if (i < s.n && i > 0)
-		memcpy(&w, s.p + s.n - sizeof(w), sizeof(w));
-	else if (i < s.n)
-		memcpy(&w, s.p, s.n);
-	h = (h ^ w) * k;
-	return h ^ h >> 32;
+	return hash_span(&m->key, in->msg->opts) ^
+	    (hash_addr(&m->key, in->local) + in->listener);
 }
 
 static uint32_t
@@ -130,8 +114,7 @@ bool
 memo_find(struct memo *m, const struct inbound *in, struct memo_result *result,
     uint64_t *hash)
 {
-	uint64_t place = hash_of(m->seed ^ in->listener, addr_span(in->local));
-	uint64_t h = hash_of(place, in->msg->opts);
+	uint64_t h = hash_of(m, in);
 	const struct memo_set *set = &m->sets[set_of(h)];
 
 	*hash = h;

@@ -12,6 +12,7 @@
 #ifndef PROXY_MEMO_H
 #define PROXY_MEMO_H
 
+#include "base/hash.h"
 #include "coap/key.h"
 #include "proxy/request.h"
 
@@ -31,7 +32,7 @@ struct memo_set {
 };
 
 struct memo {
-	uint64_t seed;
+	struct hash_key key;
 	struct memo_set *sets;
 	struct memo_entry *v;
 };
@@ -50,7 +51,7 @@ struct memo_result {
 };
 
 /* An empty memo. False without memory. */
-bool memo_init(struct memo *m, const struct siphash_key *secret)
+bool memo_init(struct memo *m, struct rand *rnd)
     __attribute__((warn_unused_result));
 void memo_fini(struct memo *m);
 

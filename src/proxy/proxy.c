@@ -287,7 +287,7 @@ proxy_new(struct proxy_conf *conf, const struct self *self,
 		goto err5;
 	if (!trail_start(p, rnd))
 		goto err6;
-	if (!memo_init(&p->memo, &p->cache.secret))
+	if (!memo_init(&p->memo, rnd))
 		goto err7;
 	if (!proxy_prepare(p, conf))
 		goto err8;

@@ -123,7 +123,7 @@ struct proxy *proxy_new(struct proxy_conf *conf, const struct self *self,
     struct timers *timers, struct rand *rnd);
 
 /* Prepares CONF, which is to take the place of the configuration in use, or
- * takes that back. False without memory. */
+ * takes that back. False without memory: it is to be abandoned then as well. */
 bool proxy_prepare(struct proxy *p, struct proxy_conf *conf)
     __attribute__((warn_unused_result));
 void proxy_abandon(struct proxy *p, struct proxy_conf *conf);

@@ -25,12 +25,13 @@ inbound(const struct coap_msg *m)
 static void
 begin(void)
 {
-	static const struct siphash_key secret = { 1, 2 };
+	struct rand rnd;
 
 	at = address("192.0.2.1", 5683);
 	client = address("192.0.2.9", 40000);
 	asked_for = target("h.example", 9);
-	ck_assert(memo_init(&memo, &secret));
+	rand_init_fixed(&rnd, 1);
+	ck_assert(memo_init(&memo, &rnd));
 }
 
 static void
