@@ -521,15 +521,13 @@ def _():
         echo = stranger.receive().value(252)
         for step in (40 * YEAR, -20 * YEAR, 3600, -3600):
             wall.step(step)
-            lines = proxy.output.count(' access ')
             # Fresh as before, what was stored and the name.
             kept = other.request(GET, '/kept')
             equal((kept.code, kept.payload), ('2.05', b'kept'), step)
             age = 1000 - int.from_bytes(kept.value(MAX_AGE), 'big')
             equal(0 <= age < 100, True, age)
             # The step has come through: lines have the operator's time.
-            until(lambda: proxy.output.count(' access ') > lines, 'line')
-            equal(abs(year() - before - step // YEAR) <= 1, True, step)
+            until(lambda: abs(year() - before - step // YEAR) <= 1, step)
             # What waits goes on waiting.
             equal(client.fence(), [], step)
         equal(len(dns.asked), 2, dns.asked)
