@@ -462,6 +462,17 @@ scenarios = \
 	tests/replay/uri.rp
 TESTS += $(scenarios) tests/replay/bodies tests/replay/observers \
 	tests/replay/ratio tests/replay/soak
+
+# For a build with --enable-sanitizers=memory: what needs no library that is
+# not built so, and is still the whole proxy.
+memory_tests = $(scenarios) tests/replay/bodies \
+	tests/fuzz/anomaly tests/fuzz/corpus.t
+
+check-memory:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(memory_tests)'
+
+.PHONY: check-memory
+
 EXTRA_DIST += $(scenarios)
 
 # The program against other implementations, and its unit files.
