@@ -311,6 +311,8 @@ input_begin(struct dgram *d, struct peer *p, const struct coap_msg *m,
 	if (kind == COAP_KIND_EMPTY || kind == COAP_KIND_RESERVED) {
 		if (m->type == COAP_CON && kind == COAP_KIND_EMPTY)
 			d->stats.rx_pings++;
+		else
+			d->stats.rx_ignored++;
 		reject(d, p, m);
 		return;
 	}
@@ -349,8 +351,10 @@ input_ack(struct dgram *d, struct peer *p, const struct coap_msg *m,
 		input_ack_note(d, p, m, now);
 		return;
 	}
-	if (kind == COAP_KIND_REQUEST || kind == COAP_KIND_RESERVED)
-		return;		/* MSG-22 */
+	if (kind == COAP_KIND_REQUEST || kind == COAP_KIND_RESERVED) {
+		d->stats.rx_ignored++;		/* MSG-22 */
+		return;
+	}
 	if (!s->request) {
 		/* Whatever the ACK of a response carries (MSG-45). */
 		peer_heard(p, now);
@@ -383,8 +387,10 @@ input_reset(struct dgram *d, struct peer *p, const struct coap_msg *m,
 {
 	struct sent *s = sent_find(&d->sent, p, m->mid);
 
-	if (m->code != COAP_EMPTY)
-		return;		/* MSG-22 */
+	if (m->code != COAP_EMPTY) {
+		d->stats.rx_ignored++;		/* MSG-22 */
+		return;
+	}
 	if (s == NULL) {
 		if (p->notes != NULL && dgram_notes_reset(d, p, m->mid, now))
 			d->stats.rx_reset++;

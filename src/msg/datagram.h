@@ -105,7 +105,9 @@ struct dgram_ops {
 };
 
 struct dgram_stats {
-	uint64_t rx_ignored;	/* too short, other version */
+	/* Too short, another version, an empty NON, a reserved class, an ACK or
+	 * RST with a code that it cannot have. */
+	uint64_t rx_ignored;
 	uint64_t rx_malformed;
 	uint64_t rx_truncated;
 	uint64_t rx_unexpected;	/* responses nobody waits for, wrong peer */

@@ -252,6 +252,7 @@ START_TEST(test_mismatch)
 		    w.failures == 0, "%s", t[i].in);
 	}
 	ck_assert_uint_eq(w.peer[0].stats.last_heard, 0);
+	ck_assert_uint_eq(dgram_stats(w.d)->rx_ignored, 5);
 	pass(&w, 2000);
 	out(&w, 0, "48 01 50 00 TT");
 	in(&w, 0, "68 45 50 00 TT");

@@ -108,6 +108,9 @@ START_TEST(test_rejected)
 	ck_assert_uint_eq(dgram_received_count(w.d), 0);
 	ck_assert_uint_eq(w.peer[0].stats.last_heard, 0);
 	ck_assert_uint_eq(w.peer[0].stats.rx_messages, UNIT_COUNT(t));
+	/* Each was counted, once. */
+	ck_assert_uint_eq(stats()->rx_ignored + stats()->rx_malformed +
+		stats()->rx_unexpected + stats()->rx_pings, UNIT_COUNT(t));
 }
 END_TEST
 
@@ -115,6 +118,7 @@ START_TEST(test_counters)
 {
 	static const char *const t[] = {
 		"40", "c0 01 12 34",			/* ignored */
+		"50 00 00 01", "50 20 12 34", "70 45 00 01",
 		"40 01 12 34 d0", "50 01 12 34 d0",	/* malformed */
 		"40 01 12 34 b1 74 ff",
 		"41 45 00 01 99", "60 00 00 01",	/* unexpected */
@@ -124,7 +128,7 @@ START_TEST(test_counters)
 
 	for (size_t i = 0; i < UNIT_COUNT(t); i++)
 		in(&w, 0, t[i]);
-	ck_assert_uint_eq(stats()->rx_ignored, 2);
+	ck_assert_uint_eq(stats()->rx_ignored, 5);
 	ck_assert_uint_eq(stats()->rx_malformed, 3);
 	ck_assert_uint_eq(stats()->rx_unexpected, 4);
 	ck_assert_uint_eq(stats()->rx_pings, 1);
