@@ -1,13 +1,14 @@
 # make bench: the proxy against a batched relay, one interleaved run. Pass
 # options in BENCHFLAGS; bench/run --help names them. tests/system/test_rate.py
 # uses origin and rate, tests/system/test_observers.py observers,
-# tests/system/test_instructions.py lockstep.
+# tests/system/test_instructions.py lockstep, tests/faults/test_flood.py flood.
 
 bench_programs = bench/load bench/micro bench/observers bench/origin \
 	bench/relay
 EXTRA_PROGRAMS += bench/load bench/relay
-check_PROGRAMS += bench/lockstep bench/micro bench/observers bench/origin \
-	bench/rate
+check_PROGRAMS += bench/flood bench/lockstep bench/micro bench/observers \
+	bench/origin bench/rate
+bench_flood_SOURCES = bench/bench.h bench/flood.c
 bench_load_SOURCES = bench/bench.h bench/latency.h bench/load.c
 bench_lockstep_SOURCES = bench/bench.h bench/lockstep.c
 bench_micro_SOURCES = bench/bench.h bench/micro.c

@@ -2,7 +2,8 @@
 # The short form of each runs with make check; FAULTS=full is that of
 # make check-faults, some of whose tests take minutes.
 
-fault_tests =
+fault_tests = \
+	tests/faults/test_flood.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests)
