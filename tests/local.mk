@@ -204,6 +204,7 @@ tests_unit_conf_unit_SOURCES = $(unit_runner) \
 	tests/unit/conf/test_place.c \
 	tests/unit/conf/test_report.c \
 	tests/unit/conf/test_schema.c \
+	tests/unit/conf/test_starved.c \
 	tests/unit/conf/test_value.c \
 	tests/unit/conf/test_words.c
 
@@ -239,6 +240,10 @@ tests_unit_upstream_unit_LDADD = $(link_upstream) $(CHECK_LIBS)
 tests_unit_upstream_unit_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fetch_response,--wrap=fetch_failed
 tests_unit_conf_unit_LDADD = $(link_conf) $(CHECK_LIBS)
+# test_starved.c lets allocations fail.
+tests_unit_conf_unit_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=reallocarray,--wrap=strdup
 tests_unit_ctl_unit_LDADD = $(link_ctl) $(CHECK_LIBS)
 tests_unit_main_unit_LDADD = $(link_conf) $(CHECK_LIBS)
 

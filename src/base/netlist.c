@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "base/parse.h"
-#include "base/xalloc.h"
 
 struct word {
 	const char *name;
@@ -82,34 +81,43 @@ parse_prefix(struct span s, struct prefix *out)
 	return true;
 }
 
-static void
+static bool
 append(struct netlist *list, const struct prefix *p)
 {
+	struct prefix *v = list->v;
+
 	/* Room doubles whenever the number reaches a power of two. */
 	if ((list->n & (list->n - 1)) == 0)
-		list->v = xrealloc(list->v, list->n > 0 ? 2 * list->n : 1,
-		    sizeof(*list->v));
+		v = reallocarray(v, list->n > 0 ? 2 * list->n : 1, sizeof(*v));
+	if (v == NULL) {
+		list->starved = true;
+		return false;
+	}
+	list->v = v;
 	list->v[list->n++] = *p;
+	return true;
 }
 
 bool
 netlist_add(struct netlist *list, struct span word)
 {
 	size_t before = list->n;
+	bool known = false, ok = true;
 	struct prefix p;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!span_eq(word, span_str(words[i].name)))
 			continue;
-		if (parse_prefix(span_str(words[i].net), &p))
-			append(list, &p);
+		known = true;
+		ok = ok && parse_prefix(span_str(words[i].net), &p) &&
+		    append(list, &p);
 	}
-	if (list->n > before)
-		return true;
-	if (!parse_prefix(word, &p))
-		return false;
-	append(list, &p);
-	return true;
+	if (!known)
+		return parse_prefix(word, &p) && append(list, &p);
+	/* All that the word stands for, or nothing. */
+	if (!ok)
+		list->n = before;
+	return ok;
 }
 
 void

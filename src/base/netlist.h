@@ -17,14 +17,15 @@ struct prefix {
 struct netlist {
 	struct prefix *v;
 	size_t n;
+	bool starved;		/* netlist_add() has found no memory */
 };
 
 /* Parses one word of a list, "10.0.0.0/8", "2001:db8::/32", an address alone,
  * or any, loopback, private, link-local, multicast, and appends what it stands
- * for. False when it is none of these (LIST unchanged). Host bits are cleared;
- * "loopback" has the unspecified addresses too, because what is sent there
- * reaches this host, and "multicast" the IPv4 broadcast. Start-up only:
- * allocates with xalloc. */
+ * for. False when it is none of these, or without memory, which LIST remembers
+ * (its elements unchanged). Host bits are cleared; "loopback" has the
+ * unspecified addresses too, because what is sent there reaches this host, and
+ * "multicast" the IPv4 broadcast. */
 bool netlist_add(struct netlist *list, struct span word);
 
 void netlist_fini(struct netlist *list);

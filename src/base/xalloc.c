@@ -10,13 +10,18 @@
 
 #include "base/log.h"
 
+void
+xalloc_fail(void)
+{
+	log_error(NULL, "out of memory");
+	exit(EXIT_FAILURE);
+}
+
 static void *
 check(void *p)
 {
-	if (p == NULL) {
-		log_error(NULL, "out of memory");
-		abort();
-	}
+	if (p == NULL)
+		xalloc_fail();
 	return p;
 }
 
@@ -67,4 +72,17 @@ xasprintf(const char *fmt, ...)
 	n = vasprintf(&s, fmt, ap);
 	va_end(ap);
 	return check(n < 0 ? NULL : s);
+}
+
+char *
+try_asprintf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	return n < 0 ? NULL : s;
 }

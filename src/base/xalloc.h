@@ -1,8 +1,10 @@
 /*
  * xalloc: start-up allocation that cannot fail.
  *
- * For configuration and construction only: they may abort. The data path uses
- * pools and arenas, and is refused instead.
+ * Without memory they say so and exit with status 1, so they are for the way to
+ * the first request and for programs that end soon. From then on nothing may
+ * call them: the data path uses pools and arenas and is refused instead, and a
+ * configuration that there is no memory for is refused like a wrong one.
  */
 #ifndef BASE_XALLOC_H
 #define BASE_XALLOC_H
@@ -16,5 +18,11 @@ void *xrealloc(void *p, size_t n, size_t size);	/* n * size, checked */
 char *xstrdup(const char *s);
 char *xspandup(struct span s);			/* NUL-terminated copy */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says that there is no memory, and exits. */
+_Noreturn void xalloc_fail(void);
+
+/* Returns owned text, or NULL without memory. */
+char *try_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -51,6 +51,13 @@ section_base(struct loaded *l, const struct section *s)
 	return (char *)&l->conf;
 }
 
+/* Nothing goes on then: not all is there that it could look at. */
+static bool
+starved(const struct loaded *l)
+{
+	return l->doc.report.starved;
+}
+
 static void
 fill_words(struct filling *f, struct setting *set, const struct words *w)
 {
@@ -59,7 +66,8 @@ fill_words(struct filling *f, struct setting *set, const struct words *w)
 	void *out;
 
 	f->at.setting = set;
-	for (f->at.word = 0; f->at.word < w->n; f->at.word++) {
+	for (f->at.word = 0; f->at.word < w->n && !starved(f->at.l);
+	     f->at.word++) {
 		const struct word *word = &w->v[f->at.word];
 
 		out = f->base + key->offset;
@@ -120,6 +128,8 @@ fill_key(struct filling *f, const struct words *w)
 	if (key->count != 0) {
 		f->array = doc_alloc(&f->at.l->doc, f->at.total,
 		    key->type->size);
+		if (f->array == NULL)
+			return;
 		memcpy(f->base + key->offset, &f->array, sizeof(f->array));
 	}
 	if (!written)
@@ -156,14 +166,17 @@ fill_section(struct loaded *l, const struct section *s)
 	struct words_error err;
 	struct words w;
 
-	for (size_t i = 0; (key = schema_row(i)) != NULL; i++) {
+	for (size_t i = 0; (key = schema_row(i)) != NULL && !starved(l); i++) {
 		if (key->section != s->type->id || key->type == NULL ||
 		    (key->flags & KEY_DONE) != 0 || inherits(s, key))
 			continue;
 		f.at.key = key;
 		if (!words_split(&w, &l->doc.arena, span_str(key->def), 1,
-		    (key->flags & KEY_LIST) != 0, &err))
-			abort();	/* our own text */
+		    (key->flags & KEY_LIST) != 0, &err)) {
+			/* Nothing else is wrong with our own text. */
+			l->doc.report.starved = true;
+			return;
+		}
 		fill_key(&f, &w);
 		words_fini(&w);
 	}
@@ -179,6 +192,7 @@ split_setting(struct doc *d, struct setting *set)
 	    (set->key->flags & KEY_LIST) != 0, &err);
 	if (!set->bad)
 		return;
+	d->report.starved |= err.starved;
 	pos.col = err.col;
 	report_error(&d->report, &pos, "%s", err.text);
 }
@@ -218,8 +232,9 @@ fill_origins(struct loaded *l)
 	}
 }
 
-/* Memory for all sections, and the names of those that are known by one. */
-static void
+/* Memory for all sections, and the names of those that are known by one. False
+ * without. */
+static bool
 make_room(struct loaded *l)
 {
 	struct conf *c = &l->conf;
@@ -231,6 +246,10 @@ make_room(struct loaded *l)
 	c->rules.v = doc_alloc(d, c->rules.n, sizeof(*c->rules.v));
 	l->origin = doc_alloc(d, d->count[SECTION_ORIGIN], sizeof(*l->origin));
 	c->has_forward = d->count[SECTION_FORWARD] > 0;
+	if (starved(l)) {
+		c->nlisten = c->rules.n = 0;
+		return false;
+	}
 	for (size_t i = 0; i < d->n; i++) {
 		const struct section *s = d->v[i];
 
@@ -240,6 +259,7 @@ make_room(struct loaded *l)
 		else if (s->type->id == SECTION_ROUTE)
 			c->rules.v[s->index].name = s->name;
 	}
+	return true;
 }
 
 /* The host's own name where [proxy] gives none. */
@@ -273,6 +293,8 @@ fill_ports(struct loaded *l)
 	struct forward_conf *f = &l->conf.forward;
 	uint8_t *ports = doc_alloc(&l->doc, (UINT16_MAX + 1) / 8, 1);
 
+	if (ports == NULL)
+		return;
 	for (size_t i = 0; i < l->conf.rules.n; i++)
 		set_port(ports, l->conf.rules.v[i].to.port);
 	for (size_t i = 0; i < l->doc.count[SECTION_ORIGIN]; i++)
@@ -288,8 +310,9 @@ fill_ports(struct loaded *l)
 /* Clients from elsewhere may ask for what is everybody's, not for what is
  * behind us: private networks must be listed for them (ATK-19). */
 static void
-guard_private(struct forward_conf *f)
+guard_private(struct loaded *l)
 {
+	struct forward_conf *f = &l->conf.forward;
 	struct netlist near = { 0 };
 	bool open = false;
 
@@ -304,29 +327,25 @@ guard_private(struct forward_conf *f)
 	}
 	if (open)
 		netlist_add(&f->deny_to, SPAN_LIT("private"));
+	l->doc.report.starved |= near.starved || f->deny_to.starved;
 	netlist_fini(&near);
 }
 
 static void
-fill(struct loaded *l)
+fill_all(struct loaded *l)
 {
 	static const enum section_id order[] = { SECTION_PROXY, SECTION_LISTEN,
 		SECTION_FORWARD, SECTION_ROUTE, SECTION_MESSAGE, SECTION_LOG,
 		SECTION_DNS, SECTION_CACHE, SECTION_OBSERVE, SECTION_BLOCK,
 		SECTION_METRICS, SECTION_CONTROL };
 
-	for (size_t i = 0; i < l->doc.n; i++)
-		for (size_t j = 0; j < l->doc.v[i]->n; j++)
-			split_setting(&l->doc, &l->doc.v[i]->v[j]);
-	doc_complete(&l->doc);
-	make_room(l);
 	msg_params_init(&l->conf.message);
 	fill_origins(l);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		fill_type(l, order[i]);
 	if (l->conf.has_forward) {
 		fill_ports(l);
-		guard_private(&l->conf.forward);
+		guard_private(l);
 	}
 	if (l->conf.name == NULL)
 		l->conf.name = host_name(&l->doc);
@@ -336,27 +355,45 @@ fill(struct loaded *l)
 	msg_params_derive(&l->conf.message);
 }
 
-static struct loaded *
-new_loaded(void)
+static void
+fill(struct loaded *l)
 {
-	struct loaded *l = xcalloc(1, sizeof(*l));
+	for (size_t i = 0; i < l->doc.n; i++)
+		for (size_t j = 0; j < l->doc.v[i]->n; j++)
+			split_setting(&l->doc, &l->doc.v[i]->v[j]);
+	doc_complete(&l->doc);
+	if (!starved(l) && make_room(l))
+		fill_all(l);
+}
 
-	doc_init(&l->doc);
+static struct loaded *
+new_loaded(const char *name, struct conf_report *report)
+{
+	struct loaded *l = calloc(1, sizeof(*l));
+
+	if (l != NULL)
+		doc_init(&l->doc);
+	else
+		*report = (struct conf_report){ .starved = true,
+			.text = try_asprintf("%s: out of memory\n", name) };
 	return l;
 }
 
-/* What is common to both ways of loading, behind the reading. */
+/* What is common to both ways of loading, behind the reading of NAME. */
 static struct conf *
-finish(struct loaded *l, struct conf_report *report)
+finish(struct loaded *l, const char *name, struct conf_report *report)
 {
 	struct report *r = &l->doc.report;
 
-	fill(l);
-	check(l);
-	report->text = report_text(r, l->doc.file[0]->name);
+	if (!starved(l))
+		fill(l);
+	if (!starved(l))
+		check(l);
+	report->text = report_text(r, name);
 	report->errors = r->errors;
 	report->warnings = r->warnings;
-	if (r->errors == 0)
+	report->starved = r->starved;
+	if (r->errors == 0 && !r->starved)
 		return &l->conf;
 	conf_free(&l->conf);
 	return NULL;
@@ -365,19 +402,23 @@ finish(struct loaded *l, struct conf_report *report)
 struct conf *
 conf_load(const char *path, struct conf_report *report)
 {
-	struct loaded *l = new_loaded();
+	struct loaded *l = new_loaded(path, report);
 
+	if (l == NULL)
+		return NULL;
 	load_file(&l->doc, path);
-	return finish(l, report);
+	return finish(l, path, report);
 }
 
 struct conf *
 conf_load_text(const char *name, const char *text, struct conf_report *report)
 {
-	struct loaded *l = new_loaded();
+	struct loaded *l = new_loaded(name, report);
 
+	if (l == NULL)
+		return NULL;
 	load_text(&l->doc, name, text);
-	return finish(l, report);
+	return finish(l, name, report);
 }
 
 static void

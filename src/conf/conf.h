@@ -73,8 +73,11 @@ struct conf {
 /* The errors and warnings of a load, each one line or more of text ready to
  * print; in order of files and lines. */
 struct conf_report {
-	char *text;		/* NUL-terminated; NULL: nothing to say */
+	char *text;		/* NUL-terminated; NULL: nothing to say, or
+				 * starved */
 	unsigned errors, warnings;
+	bool starved;		/* there is no memory: nothing is known of the
+				 * files */
 };
 
 /* Reads PATH ("-": standard input). Returns owned, or NULL with errors in the
@@ -91,7 +94,7 @@ void conf_report_fini(struct conf_report *r);
 
 /* What is in effect in the file's own syntax (option -T): every key with its
  * value, defaults included, "# file:line" behind what was written. Returns
- * owned text. */
+ * owned text; exits without memory. */
 char *conf_dump(const struct conf *c);
 
 #endif

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include "base/xalloc.h"
-
 void
 doc_init(struct doc *d)
 {
@@ -35,14 +33,25 @@ void *
 doc_alloc(struct doc *d, size_t n, size_t size)
 {
 	size_t total;
-	void *p;
+	void *p = NULL;
 
-	if (__builtin_mul_overflow(n, size, &total))
-		abort();
-	p = arena_alloc(&d->arena, total);
+	if (!__builtin_mul_overflow(n, size, &total))
+		p = arena_alloc(&d->arena, total);
+	if (p != NULL)
+		return memset(p, 0, total);
+	d->report.starved = true;
+	return NULL;
+}
+
+/* Room for one element of SIZE behind the N of V. */
+static void *
+room(struct doc *d, void *v, size_t n, size_t size)
+{
+	void *p = reallocarray(v, n + 1, size);
+
 	if (p == NULL)
-		abort();
-	return memset(p, 0, total);
+		d->report.starved = true;
+	return p;
 }
 
 const char *
@@ -50,7 +59,7 @@ doc_string(struct doc *d, struct span s)
 {
 	char *p = doc_alloc(d, s.n + 1, 1);
 
-	if (s.n > 0)
+	if (p != NULL && s.n > 0)
 		memcpy(p, s.p, s.n);
 	return p;
 }
@@ -59,10 +68,18 @@ struct conf_file *
 doc_add_file(struct doc *d, const char *name, char *text, size_t len)
 {
 	struct conf_file *f = doc_alloc(d, 1, sizeof(*f));
+	const char *copy = doc_string(d, span_str(name));
+	struct conf_file **v = room(d, d->file, d->nfile,
+	    sizeof(struct conf_file *));
 
-	*f = (struct conf_file){ .name = doc_string(d, span_str(name)),
-		.text = text, .len = len, .order = d->nfile };
-	d->file = xrealloc(d->file, d->nfile + 1, sizeof(struct conf_file *));
+	if (v != NULL)
+		d->file = v;
+	if (f == NULL || copy == NULL || v == NULL) {
+		free(text);
+		return NULL;
+	}
+	*f = (struct conf_file){ .name = copy, .text = text, .len = len,
+		.order = d->nfile };
 	d->file[d->nfile++] = f;
 	return f;
 }
@@ -72,22 +89,28 @@ doc_add(struct doc *d, const struct schema_section *type, const char *name,
     const struct conf_pos *pos)
 {
 	struct section *s = doc_alloc(d, 1, sizeof(*s));
+	const char *copy = doc_string(d, span_str(name));
+	struct section **v = room(d, d->v, d->n, sizeof(struct section *));
 
-	*s = (struct section){ .type = type, .pos = *pos,
-		.name = doc_string(d, span_str(name)),
+	if (v != NULL)
+		d->v = v;
+	if (s == NULL || copy == NULL || v == NULL)
+		return NULL;
+	*s = (struct section){ .type = type, .pos = *pos, .name = copy,
 		.index = d->count[type->id]++ };
-	d->v = xrealloc(d->v, d->n + 1, sizeof(struct section *));
 	d->v[d->n++] = s;
 	return s;
 }
 
 struct setting *
-section_add(struct section *s, const struct schema_key *key,
+section_add(struct doc *d, struct section *s, const struct schema_key *key,
     const struct conf_pos *pos)
 {
-	struct setting *set;
+	struct setting *v = room(d, s->v, s->n, sizeof(*v)), *set;
 
-	s->v = xrealloc(s->v, s->n + 1, sizeof(*s->v));
+	if (v == NULL)
+		return NULL;
+	s->v = v;
 	set = &s->v[s->n++];
 	*set = (struct setting){ .key = key, .pos = *pos };
 	return set;
@@ -109,11 +132,13 @@ free_number(struct doc *d, const struct section *s)
 static const char *
 make_title(struct doc *d, const struct section *s)
 {
-	char *text = xasprintf("[%s%s%s]", s->type->name,
-	    *s->name != '\0' ? " " : "", s->name);
-	const char *title = doc_string(d, span_str(text));
+	bool named = *s->name != '\0';
+	size_t n = strlen(s->type->name) + named + strlen(s->name) + 3;
+	char *title = doc_alloc(d, n, 1);
 
-	free(text);
+	if (title != NULL)
+		snprintf(title, n, "[%s%s%s]", s->type->name, named ? " " : "",
+		    s->name);
 	return title;
 }
 
@@ -132,11 +157,13 @@ doc_complete(struct doc *d)
 			doc_add(d, type, type->naming == NAME_OPTIONAL ?
 			    "default" : "", &nowhere);
 	}
-	for (size_t i = 0; i < d->n; i++) {
+	for (size_t i = 0; i < d->n && !d->report.starved; i++) {
 		struct section *s = d->v[i];
 
 		if (s->type->naming == NAME_OPTIONAL && *s->name == '\0')
 			s->name = free_number(d, s);
+		if (s->name == NULL)
+			break;
 		s->title = make_title(d, s);
 	}
 }

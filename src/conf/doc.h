@@ -49,6 +49,9 @@ struct doc {
 void doc_init(struct doc *d);
 void doc_fini(struct doc *d);
 
+/* Where there is no memory doc.report.starved is set, nothing else changes, and
+ * the result is NULL, here and below. */
+
 /* Adds a file of the given content; takes TEXT. */
 struct conf_file *doc_add_file(struct doc *d, const char *name, char *text,
     size_t len);
@@ -56,8 +59,8 @@ struct conf_file *doc_add_file(struct doc *d, const char *name, char *text,
 /* Adds a section at the end, and a setting to one. */
 struct section *doc_add(struct doc *d, const struct schema_section *type,
     const char *name, const struct conf_pos *pos);
-struct setting *section_add(struct section *s, const struct schema_key *key,
-    const struct conf_pos *pos);
+struct setting *section_add(struct doc *d, struct section *s,
+    const struct schema_key *key, const struct conf_pos *pos);
 
 /* Adds the sections that are in effect without being written, gives those
  * without a name a number, and all of them titles. */
@@ -78,8 +81,7 @@ struct conf_pos section_word(const struct section *s,
 /* The place of S without a column. */
 struct conf_pos section_line(const struct section *s);
 
-/* Memory from the arena, zeroed; a NUL-terminated copy of S there. They abort
- * when there is no memory. */
+/* Memory from the arena, zeroed; a NUL-terminated copy of S there. */
 void *doc_alloc(struct doc *d, size_t n, size_t size);
 const char *doc_string(struct doc *d, struct span s);
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "conf/loaded.h"
 #include "conf/value.h"
 
@@ -133,12 +134,12 @@ conf_dump(const struct conf *c)
 	struct dump d = { .f = open_memstream(&text, &n), .l = l };
 
 	if (d.f == NULL)
-		abort();
+		xalloc_fail();
 	for (unsigned id = 0; id < SECTION_TYPES; id++)
 		for (size_t i = 0; i < l->doc.n; i++)
 			if (l->doc.v[i]->type->id == id)
 				dump_section(&d, l->doc.v[i]);
-	if (fclose(d.f) != 0)
-		abort();
+	if (fclose(d.f) != 0 || text == NULL)
+		xalloc_fail();
 	return text;
 }

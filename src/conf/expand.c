@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/xalloc.h"
-
 static bool __attribute__((format(printf, 2, 3)))
 fail(struct expansion *x, const char *fmt, ...)
 {
@@ -150,9 +148,8 @@ static bool
 expand_cred(struct expansion *x, struct span body)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	char name[NAME_MAX + 1];
-	char *path;
-	bool ok;
+	char name[NAME_MAX + 1], path[PATH_MAX];
+	int n;
 
 	if (!to_string(body, name, sizeof(name)) || strchr(name, '/') != NULL ||
 	    name[0] == '.')
@@ -160,10 +157,11 @@ expand_cred(struct expansion *x, struct span body)
 	if (dir == NULL)
 		return fail(x, "there are no credentials: "
 		    "$CREDENTIALS_DIRECTORY is not set");
-	path = xasprintf("%s/%s", dir, name);
-	ok = put_file(x, path);
-	free(path);
-	return ok;
+	n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return fail(x, "the path of credential '%.80s' is too long",
+		    name);
+	return put_file(x, path);
 }
 
 static const struct kind {

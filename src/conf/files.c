@@ -18,14 +18,20 @@ static char *
 read_all(int fd, size_t *len)
 {
 	size_t cap = 0;
-	char *text = NULL;
+	char *text = NULL, *more;
 	ssize_t n;
 
 	*len = 0;
 	do {
 		if (*len == cap) {
 			cap = cap == 0 ? 4096 : cap * 2;
-			text = xrealloc(text, cap + 1, 1);
+			more = realloc(text, cap + 1);
+			if (more == NULL) {
+				free(text);
+				errno = ENOMEM;
+				return NULL;
+			}
+			text = more;
 		}
 		n = read(fd, text + *len, cap - *len);
 		if (n > 0)
@@ -55,6 +61,15 @@ open_file(const char *path, bool regular)
 	return -1;
 }
 
+/* What ERR is called here: NULL is memory. */
+static const char *
+reason(int err)
+{
+	if (err == ENOMEM)
+		return NULL;
+	return err == EINVAL ? "not a regular file" : strerror(err);
+}
+
 char *
 file_read(const char *path, bool regular, size_t *len, const char **why)
 {
@@ -65,7 +80,7 @@ file_read(const char *path, bool regular, size_t *len, const char **why)
 	if (fd >= 0)
 		text = read_all(fd, len);
 	if (text == NULL)
-		*why = errno == EINVAL ? "not a regular file" : strerror(errno);
+		*why = reason(errno);
 	if (fd >= 0 && !standard)
 		close(fd);
 	if (text != NULL && *len > FILE_MAX) {
@@ -85,7 +100,7 @@ compare(const void *a, const void *b)
 }
 
 /* The directory of FROM with its slash, every octet of which glob() is to take
- * as itself; empty when PATTERN needs none. */
+ * as itself; empty when PATTERN needs none; NULL without memory. */
 static char *
 directory(const char *from, const char *pattern)
 {
@@ -95,31 +110,81 @@ directory(const char *from, const char *pattern)
 
 	if (pattern[0] == '/')
 		n = 0;
-	out = xcalloc(2 * n + 1, 1);
-	for (size_t i = 0, at = 0; i < n; i++) {
+	out = calloc(2 * n + 1, 1);
+	for (size_t i = 0, at = 0; out != NULL && i < n; i++) {
 		out[at++] = '\\';
 		out[at++] = from[i];
 	}
 	return out;
 }
 
-void
-file_match(struct file_list *l, const char *from, const char *pattern)
+/* Directories that are not there, or not for us, are no files. Where the system
+ * cannot look there may be some, and nobody may go on without them. */
+static int
+cannot_look(const char *path, int err)
 {
-	char *dir = directory(from, pattern);
-	char *full = xasprintf("%s%s", dir, pattern);
-	glob_t g = { .gl_pathc = 0 };
+	(void)path;
+	return err == ENOMEM || err == EMFILE || err == ENFILE || err == EIO;
+}
 
-	*l = (struct file_list){ NULL, 0 };
-	if (glob(full, GLOB_NOSORT, NULL, &g) == 0) {
-		l->v = xcalloc(g.gl_pathc, sizeof(*l->v));
-		for (; l->n < g.gl_pathc; l->n++)
-			l->v[l->n] = xstrdup(g.gl_pathv[l->n]);
+/* Copies what G has found. */
+static bool
+keep_all(struct file_list *l, const glob_t *g)
+{
+	l->v = calloc(g->gl_pathc, sizeof(*l->v));
+	for (; l->v != NULL && l->n < g->gl_pathc; l->n++) {
+		l->v[l->n] = strdup(g->gl_pathv[l->n]);
+		if (l->v[l->n] == NULL)
+			break;
+	}
+	if (l->n == g->gl_pathc) {
 		qsort(l->v, l->n, sizeof(*l->v), compare);
+		return true;
+	}
+	file_list_fini(l);
+	return false;
+}
+
+static bool
+match(struct file_list *l, const char *pattern, const char **why)
+{
+	glob_t g = { .gl_pathc = 0 };
+	bool ok = false;
+
+	switch (glob(pattern, GLOB_NOSORT, cannot_look, &g)) {
+	case 0:
+		*why = NULL;
+		ok = keep_all(l, &g);
+		break;
+	case GLOB_NOMATCH:
+		ok = true;
+		break;
+	case GLOB_NOSPACE:
+		*why = NULL;
+		break;
+	default:
+		*why = errno == ENOMEM ? NULL : strerror(errno);
+		break;
 	}
 	globfree(&g);
+	return ok;
+}
+
+bool
+file_match(struct file_list *l, const char *from, const char *pattern,
+    const char **why)
+{
+	char *dir = directory(from, pattern);
+	char *full = dir != NULL ? try_asprintf("%s%s", dir, pattern) : NULL;
+	bool ok = false;
+
+	*l = (struct file_list){ NULL, 0 };
+	*why = NULL;
+	if (full != NULL)
+		ok = match(l, full, why);
 	free(full);
 	free(dir);
+	return ok;
 }
 
 void

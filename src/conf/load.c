@@ -18,7 +18,6 @@
 
 #include <stdlib.h>
 
-#include "base/xalloc.h"
 #include "conf/files.h"
 
 enum {
@@ -161,6 +160,7 @@ section_header(struct reader *r, struct span line)
 	const struct schema_section *type;
 	struct span word, name;
 	struct conf_pos pos;
+	const char *title;
 
 	if (close == NULL || close + 1 < line.p + line.n) {
 		pos = place(r, close != NULL ? close + 1 : line.p);
@@ -174,7 +174,8 @@ section_header(struct reader *r, struct span line)
 		word.n++;
 	name = trim(span_make(word.p + word.n, name.n - word.n));
 	pos = place(r, word.p);
-	type = section_type(r, doc_string(r->d, word), &pos);
+	title = doc_string(r->d, word);
+	type = title != NULL ? section_type(r, title, &pos) : NULL;
 	if (type == NULL)
 		return;
 	if (name.n > 0)
@@ -183,7 +184,9 @@ section_header(struct reader *r, struct span line)
 		report_error(report, &pos, "[%s] takes no name", type->name);
 		name.n = 0;
 	}
-	open_section(r, type, doc_string(r->d, name), &pos);
+	title = doc_string(r->d, name);
+	if (title != NULL)
+		open_section(r, type, title, &pos);
 }
 
 /* No key is nearly as long as what any inih has room for. */
@@ -274,7 +277,7 @@ read_line(char *out, int num, void *user)
 	struct span line;
 	bool header;
 
-	if (num < 2 || !next_line(r))
+	if (num < 2 || r->d->report.starved || !next_line(r))
 		return NULL;
 	out[0] = '\n';
 	out[1] = '\0';
@@ -300,31 +303,55 @@ read_line(char *out, int num, void *user)
 static void load_included(struct doc *d, const char *path,
     const struct conf_pos *from, unsigned depth);
 
+/* What PATH is cannot be told: WHY as file_read() has it. */
+static void
+cannot_read(struct doc *d, const struct conf_pos *pos, const char *path,
+    const char *why)
+{
+	if (why == NULL)
+		d->report.starved = true;
+	else if (path == NULL)
+		report_error(&d->report, pos, "cannot read it: %s", why);
+	else
+		report_error(&d->report, pos, "cannot read '%s': %s", path,
+		    why);
+}
+
+static void
+include_word(struct reader *r, const char *pattern, const struct conf_pos *pos)
+{
+	struct file_list files;
+	const char *why;
+
+	if (!file_match(&files, r->file->name, pattern, &why)) {
+		cannot_read(r->d, pos, pattern, why);
+		return;
+	}
+	if (files.n == 0 && strpbrk(pattern, "*?[") == NULL)
+		report_error(&r->d->report, pos, "there is no file '%s'",
+		    pattern);
+	for (size_t i = 0; i < files.n; i++)
+		load_included(r->d, files.v[i], pos, r->depth + 1);
+	file_list_fini(&files);
+}
+
 static void
 include(struct reader *r)
 {
 	struct conf_pos pos = place(r, r->value.p);
 	struct report *report = &r->d->report;
 	struct words_error err;
-	struct file_list files;
 	struct words words;
 
 	if (!words_split(&words, &r->d->arena, r->value, pos.col, true, &err)) {
+		report->starved |= err.starved;
 		pos.col = err.col;
 		report_error(report, &pos, "%s", err.text);
 		return;
 	}
 	for (size_t i = 0; i < words.n; i++) {
-		const char *pattern = words.v[i].text;
-
 		pos.col = words.v[i].col;
-		file_match(&files, r->file->name, pattern);
-		if (files.n == 0 && strpbrk(pattern, "*?[") == NULL)
-			report_error(report, &pos, "there is no file '%s'",
-			    pattern);
-		for (size_t j = 0; j < files.n; j++)
-			load_included(r->d, files.v[j], &pos, r->depth + 1);
-		file_list_fini(&files);
+		include_word(r, words.v[i].text, &pos);
 	}
 	words_fini(&words);
 }
@@ -373,7 +400,9 @@ take_setting(void *user, const char *section, const char *name,
 		report_error(report, &pos, "'%s' is already set at %s:%u",
 		    name, first->pos.file->name, first->pos.line);
 	} else {
-		set = section_add(r->section, key, &pos);
+		set = section_add(r->d, r->section, key, &pos);
+		if (set == NULL)
+			return 0;
 		set->value = r->value;
 		set->col = place(r, r->value.p).col;
 	}
@@ -420,9 +449,8 @@ load_content(struct doc *d, const struct conf_file *f, unsigned depth)
 		r.cur += bom.n;
 	set_limits();
 	bad = ini_parse_stream(read_line, &r, take_setting, &r);
-	if (bad < 0)
-		abort();	/* no memory */
-	if (bad == 0)
+	d->report.starved |= bad < 0;
+	if (bad == 0 || d->report.starved)
 		return;
 	/* It was given nothing that it could object to, had it room. */
 	r.pos = (struct conf_pos){ .file = f, .line = (unsigned)bad };
@@ -434,6 +462,7 @@ static void
 load_included(struct doc *d, const char *path, const struct conf_pos *from,
     unsigned depth)
 {
+	const struct conf_file *f;
 	const char *why = "";
 	size_t len;
 	char *text;
@@ -449,11 +478,12 @@ load_included(struct doc *d, const char *path, const struct conf_pos *from,
 	}
 	text = file_read(path, true, &len, &why);
 	if (text == NULL) {
-		report_error(&d->report, from, "cannot read '%s': %s", path,
-		    why);
+		cannot_read(d, from, path, why);
 		return;
 	}
-	load_content(d, doc_add_file(d, path, text, len), depth);
+	f = doc_add_file(d, path, text, len);
+	if (f != NULL)
+		load_content(d, f, depth);
 }
 
 void
@@ -463,18 +493,26 @@ load_file(struct doc *d, const char *path)
 	struct conf_pos pos = { .file = f };
 	const char *why = "";
 
+	if (f == NULL)
+		return;
 	f->text = file_read(path, false, &f->len, &why);
 	if (f->text != NULL)
 		load_content(d, f, 0);
 	else
-		report_error(&d->report, &pos, "cannot read it: %s", why);
+		cannot_read(d, &pos, NULL, why);
 }
 
 void
 load_text(struct doc *d, const char *name, const char *text)
 {
-	struct conf_file *f = doc_add_file(d, name, xstrdup(text),
-	    strlen(text));
+	struct conf_file *f = doc_add_file(d, name, NULL, 0);
 
-	load_content(d, f, 0);
+	if (f == NULL)
+		return;
+	f->text = strdup(text);
+	f->len = strlen(text);
+	if (f->text != NULL)
+		load_content(d, f, 0);
+	else
+		d->report.starved = true;
 }

@@ -29,17 +29,28 @@ skip(struct span s, size_t n)
 	return span_make(s.p + n, s.n - n);
 }
 
+/* A copy of S; empty when there is no memory, which stops the load. */
 static struct span
 keep(const struct value_at *at, struct span s)
 {
-	return span_str(doc_string(&at->l->doc, s));
+	const char *text = doc_string(&at->l->doc, s);
+
+	return text != NULL ? span_str(text) : SPAN_LIT("");
+}
+
+static bool
+add_word(const struct value_at *at, struct netlist *list, struct span word)
+{
+	bool ok = netlist_add(list, word);
+
+	at->l->doc.report.starved |= list->starved;
+	return ok;
 }
 
 static const char *
 read_networks(const struct value_at *at, struct span word, void *out)
 {
-	(void)at;
-	return netlist_add(out, word) ? NULL : value_not;
+	return add_word(at, out, word) ? NULL : value_not;
 }
 
 /* A host name, lower case, or an address in its one spelling. */
@@ -87,6 +98,8 @@ read_segment(const struct value_at *at, struct span raw, struct span *out)
 	    (n == 2 && buf[0] == '.' && buf[1] == '.'))
 		return "has a segment '.' or '..'";
 	p = doc_alloc(&at->l->doc, n, 1);
+	if (p == NULL)
+		return value_reported;
 	memcpy(p, buf, n);
 	*out = span_make(p, n);
 	return NULL;
@@ -108,6 +121,8 @@ split_path(const struct value_at *at, struct span text, struct path *out)
 		if (text.p[i] == '/')
 			n++;
 	out->seg = doc_alloc(&at->l->doc, n, sizeof(*out->seg));
+	if (out->seg == NULL)
+		return value_reported;
 	while (why == NULL && text.n > 0) {
 		struct span segment = skip(text, 1);
 		const uint8_t *end = memchr(segment.p, '/', segment.n);
@@ -300,9 +315,11 @@ find_index(const struct value_at *at, enum section_id id, struct span word,
 	struct doc *d = &at->l->doc;
 	const char *type = schema_section_id(id)->name;
 	const char *name = doc_string(d, word);
-	const struct section *s = doc_find(d, id, name);
+	const struct section *s = name != NULL ? doc_find(d, id, name) : NULL;
 	struct conf_pos pos = at->setting->pos;
 
+	if (name == NULL)
+		return false;
 	if (s != NULL && word.n > 0) {
 		*index = s->index;
 		return true;
@@ -448,7 +465,7 @@ cut_port(struct span *text, struct uri_pattern *p)
 
 /* "10.30.0.0/16", "[2001:db8::]/32", "[2001:db8::/32]". */
 static bool
-add_network(struct netlist *list, struct span text)
+add_network(const struct value_at *at, struct netlist *list, struct span text)
 {
 	char buf[ADDR_STRLEN] = "";
 	size_t n = 0;
@@ -460,7 +477,7 @@ add_network(struct netlist *list, struct span text)
 			buf[n++] = (char)text.p[i];
 	/* A host may be called like one of netlist's words: "coap://any". */
 	return (memchr(buf, '.', n) != NULL || memchr(buf, ':', n) != NULL) &&
-	    netlist_add(list, span_make(buf, n));
+	    add_word(at, list, span_make(buf, n));
 }
 
 /* SCHEME://PLACE[:PORT] with a host pattern, "*", an address or a network, and
@@ -481,10 +498,10 @@ read_uri_pattern(const struct value_at *at, struct span word,
 	if (span_eq(text, SPAN_LIT("*")))
 		return read_networks(at, SPAN_LIT("any"), &p->net);
 	if (starts_with(text, "["))
-		return add_network(&p->net, text) ? NULL : value_not;
+		return add_network(at, &p->net, text) ? NULL : value_not;
 	if (text.n == 0 || memchr(text.p, ':', text.n) != NULL)
 		return value_not;
-	if (add_network(&p->net, text))
+	if (add_network(at, &p->net, text))
 		return NULL;
 	return read_host(at, text, &p->host);
 }
@@ -498,6 +515,8 @@ read_destination(const struct value_at *at, struct span word,
 		return read_networks(at, word, net);
 	if (*uri == NULL)
 		*uri = doc_alloc(&at->l->doc, at->total, sizeof(**uri));
+	if (*uri == NULL)
+		return value_reported;
 	return read_uri_pattern(at, word, &(*uri)[(*n)++]);
 }
 

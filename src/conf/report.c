@@ -34,18 +34,23 @@ static void
 add(struct report *r, const struct conf_pos *pos, bool warning,
     const char *fmt, va_list ap)
 {
-	struct report_entry *e;
-	char *text;
+	struct report_entry *v;
+	char *text = NULL;
 
 	if (warning)
 		r->warnings++;
 	else
 		r->errors++;
-	if (r->n == SHOWN_MAX || vasprintf(&text, fmt, ap) < 0)
+	if (r->n == SHOWN_MAX)
 		return;
-	r->v = xrealloc(r->v, r->n + 1, sizeof(*r->v));
-	e = &r->v[r->n];
-	*e = (struct report_entry){ *pos, r->n, warning, text };
+	v = reallocarray(r->v, r->n + 1, sizeof(*v));
+	if (v != NULL)
+		r->v = v;
+	if (v == NULL || vasprintf(&text, fmt, ap) < 0) {
+		r->starved = true;
+		return;
+	}
+	r->v[r->n] = (struct report_entry){ *pos, r->n, warning, text };
 	r->n++;
 }
 
@@ -145,18 +150,9 @@ put_entry(FILE *f, const struct report_entry *e)
 		put_line(f, &e->pos);
 }
 
-char *
-report_text(const struct report *r, const char *name)
+static void
+put_all(FILE *f, const struct report *r, const char *name)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f;
-
-	if (r->n == 0)
-		return NULL;
-	f = open_memstream(&text, &n);
-	if (f == NULL)
-		abort();
 	qsort(r->v, r->n, sizeof(*r->v), compare);
 	for (size_t i = 0; i < r->n; i++)
 		put_entry(f, &r->v[i]);
@@ -165,9 +161,26 @@ report_text(const struct report *r, const char *name)
 		fprintf(f, ": %u error%s%s\n", r->errors,
 		    r->errors == 1 ? "" : "s",
 		    r->n == SHOWN_MAX ? ", not all of them shown" : "");
-	if (fclose(f) != 0)
-		abort();
-	return text;
+}
+
+char *
+report_text(struct report *r, const char *name)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f;
+
+	if (r->n == 0 && !r->starved)
+		return NULL;
+	f = r->starved ? NULL : open_memstream(&text, &n);
+	if (f != NULL) {
+		put_all(f, r, name);
+		if (fclose(f) == 0 && text != NULL)
+			return text;
+		free(text);
+	}
+	r->starved = true;
+	return try_asprintf("%s: out of memory\n", name);
 }
 
 void

@@ -28,6 +28,8 @@ struct report {
 	struct report_entry *v;
 	size_t n;
 	unsigned errors, warnings;
+	bool starved;		/* there was no memory for something of the
+				 * load, whatever it was */
 };
 
 void report_error(struct report *r, const struct conf_pos *pos,
@@ -35,9 +37,11 @@ void report_error(struct report *r, const struct conf_pos *pos,
 void report_warning(struct report *r, const struct conf_pos *pos,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* All of R as lines, with the number of errors of NAME at the end. Returns
- * owned, or NULL when there is nothing to say. */
-char *report_text(const struct report *r, const char *name);
+/* All of R as lines, with the number of errors of NAME at the end; or that
+ * there is no memory, and then nothing else: what has been found wrong may be
+ * right. Returns owned, or NULL when there is nothing to say, or, R being
+ * starved, no memory to say it. */
+char *report_text(struct report *r, const char *name);
 
 void report_fini(struct report *r);
 

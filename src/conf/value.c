@@ -150,6 +150,8 @@ read_name(const struct value_at *at, struct span word, void *out)
 	if (word.n == 0 || word.n > 255)
 		return value_not;
 	name = doc_alloc(&at->l->doc, word.n + 1, 1);
+	if (name == NULL)
+		return value_reported;
 	for (size_t i = 0; i < word.n; i++)
 		name[i] = (char)span_lower(word.p[i]);
 	*p = name;
@@ -327,6 +329,7 @@ read_send_host(const struct value_at *at, struct span word, void *out)
 	int i = word_index(send_hosts, word);
 	uint8_t buf[COAP_HOST_MAX];
 	struct coap_host h;
+	const char *name;
 
 	if (i >= 0) {
 		r->send_host = (enum send_host)i;
@@ -335,7 +338,10 @@ read_send_host(const struct value_at *at, struct span word, void *out)
 	if (!coap_host_parse(&h, word, buf, false))
 		return value_not;
 	r->send_host = SEND_HOST_NAME;
-	r->send_host_name = span_str(doc_string(&at->l->doc, h.text));
+	name = doc_string(&at->l->doc, h.text);
+	if (name == NULL)
+		return value_reported;
+	r->send_host_name = span_str(name);
 	return NULL;
 }
 
@@ -345,10 +351,14 @@ static const char *
 read_reply(const struct value_at *at, struct span word, void *out)
 {
 	struct rule *r = out;
+	const char *text;
 	uint8_t code;
 
 	if (at->word > 0) {
-		r->reply_text = span_str(doc_string(&at->l->doc, word));
+		text = doc_string(&at->l->doc, word);
+		if (text == NULL)
+			return value_reported;
+		r->reply_text = span_str(text);
 		return NULL;
 	}
 	if (!coap_code_parse(word, &code) || coap_code_class(code) < 2 ||

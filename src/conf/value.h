@@ -30,7 +30,8 @@ typedef const char *(*value_fn)(const struct value_at *at, struct span word,
 extern const char value_not[];		/* not one of this type */
 extern const char value_range[];	/* beyond the limits of the key */
 extern const char value_later[];	/* not in this build */
-extern const char value_reported[];	/* an error was reported already */
+extern const char value_reported[];	/* an error was reported already, or
+					 * there is no memory */
 
 struct value_type {
 	const char *noun;	/* "a duration" */

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "base/xalloc.h"
 #include "coap/pct.h"
 #include "conf/expand.h"
 
@@ -43,6 +42,7 @@ fail(struct lexer *l, const uint8_t *at, const char *fmt, ...)
 	va_list ap;
 
 	l->err->col = l->col + (unsigned)(at - l->start);
+	l->err->starved = false;
 	va_start(ap, fmt);
 	vsnprintf(l->err->text, sizeof(l->err->text), fmt, ap);
 	va_end(ap);
@@ -157,21 +157,27 @@ lex_word(struct lexer *l)
 	return ok;
 }
 
-static void
-keep_word(struct words *out, struct arena *arena, const struct lexer *l,
+static bool
+keep_word(struct words *out, struct arena *arena, struct lexer *l,
     unsigned col)
 {
 	char *text = arena_alloc(arena, l->n + 1);
+	struct word *v = out->v;
 
-	if (text == NULL)
-		abort();
-	memcpy(text, l->word, l->n);
-	text[l->n] = '\0';
 	/* Room doubles whenever the number reaches a power of two. */
 	if ((out->n & (out->n - 1)) == 0)
-		out->v = xrealloc(out->v, out->n > 0 ? 2 * out->n : 1,
-		    sizeof(*out->v));
+		v = reallocarray(v, out->n > 0 ? 2 * out->n : 1, sizeof(*v));
+	if (v != NULL)
+		out->v = v;
+	if (v == NULL || text == NULL) {
+		fail(l, l->cur, "out of memory");
+		l->err->starved = true;
+		return false;
+	}
+	memcpy(text, l->word, l->n);
+	text[l->n] = '\0';
 	out->v[out->n++] = (struct word){ text, col, l->secret };
+	return true;
 }
 
 bool
@@ -188,9 +194,8 @@ words_split(struct words *out, struct arena *arena, struct span text,
 		if (l.cur == l.end)
 			return true;
 		col = l.col + (unsigned)(l.cur - l.start);
-		if (!lex_word(&l))
+		if (!lex_word(&l) || !keep_word(out, arena, &l, col))
 			break;
-		keep_word(out, arena, &l, col);
 	}
 	words_fini(out);
 	return false;

@@ -29,6 +29,7 @@ struct words {
 struct words_error {
 	unsigned col;
 	char text[160];
+	bool starved;		/* it is memory */
 };
 
 /* Splits TEXT, which stands at column COL of its line, into OUT; the texts of

@@ -63,43 +63,44 @@ add_listener(void *arg, unsigned index, const struct net_sock *sock,
 }
 
 /* What the sockets that there are have counted. */
-static struct listener_sum *
-count(const struct sources *src)
+static void
+count(const struct sources *src, struct listener_sum *v)
 {
-	struct listening l = { src, calloc(src->nlisteners, sizeof(*l.v)) };
+	struct listening l = { src, v };
 
-	if (l.v != NULL)
-		server_each_listener(src->server, add_listener, &l);
-	return l.v;
+	server_each_listener(src->server, add_listener, &l);
+}
+
+void
+sums_read_listeners(const struct sources *src, struct listener_sum *v)
+{
+	count(src, v);
+	for (size_t i = 0; src->carried != NULL && i < src->nlisteners; i++)
+		add_sum(&v[i], &src->carried[i], 1);
 }
 
 struct listener_sum *
 sums_listeners(const struct sources *src)
 {
-	struct listener_sum *v = count(src);
+	struct listener_sum *v = calloc(src->nlisteners, sizeof(*v));
 
-	for (size_t i = 0; v != NULL && src->carried != NULL &&
-	     i < src->nlisteners; i++)
-		add_sum(&v[i], &src->carried[i], 1);
+	if (v != NULL)
+		sums_read_listeners(src, v);
 	return v;
 }
 
-struct listener_sum *
-sums_carry(const struct sources *src, const struct listener_sum *was,
+void
+sums_carry(const struct sources *src, struct listener_sum *v,
+    struct listener_sum *scratch, const struct listener_sum *was,
     const char *const *names, size_t n)
 {
-	struct listener_sum *v = calloc(src->nlisteners, sizeof(*v));
-	struct listener_sum *now = count(src);
-
-	for (size_t i = 0; v != NULL && now != NULL && i < src->nlisteners;
-	     i++) {
-		add_sum(&v[i], &now[i], UINT64_MAX);
+	count(src, scratch);
+	for (size_t i = 0; i < src->nlisteners; i++) {
+		add_sum(&v[i], &scratch[i], UINT64_MAX);
 		for (size_t j = 0; j < n; j++)
 			if (strcmp(names[j], src->listeners[i]) == 0)
 				add_sum(&v[i], &was[j], 1);
 	}
-	free(now);
-	return v;
 }
 
 uint64_t

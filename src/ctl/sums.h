@@ -17,11 +17,16 @@ struct listener_sum {
  * memory. */
 struct listener_sum *sums_listeners(const struct sources *src);
 
+/* Likewise into V, which is all zeros. */
+void sums_read_listeners(const struct sources *src, struct listener_sum *v);
+
 /* After a change of SRC->listeners: those called as one of the N NAMES, which
  * had WAS by then, go on from there, whatever their sockets are now; others
- * begin. To be SRC->carried, and freed by the caller; NULL without memory. */
-struct listener_sum *sums_carry(const struct sources *src,
-    const struct listener_sum *was, const char *const *names, size_t n);
+ * begin. V and SCRATCH, all zeros, have room for SRC->nlisteners; V gets what is
+ * to be SRC->carried. */
+void sums_carry(const struct sources *src, struct listener_sum *v,
+    struct listener_sum *scratch, const struct listener_sum *was,
+    const char *const *names, size_t n);
 
 /* All that came in at L and led to no request, but for duplicates. */
 uint64_t sums_dropped(const struct listener_sum *l);

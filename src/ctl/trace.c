@@ -44,8 +44,9 @@ trace_filter_read(struct trace_filter *f, char *const *words, size_t n)
 		else if (strcmp(words[i], "origins") == 0)
 			f->side = TRACE_ORIGINS;
 		else if (!netlist_add(&f->nets, span_str(words[i])))
-			return "a filter is made of 'clients' or 'origins', "
-			       "and networks";
+			return f->nets.starved ? "out of memory" :
+			    "a filter is made of 'clients' or 'origins', and "
+			    "networks";
 	return NULL;
 }
 

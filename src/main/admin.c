@@ -23,30 +23,32 @@ open_http(struct admin *a, const struct addr *at, char **why)
 		return true;
 	a->next.http = http_new(a->src.loop, at, &a->src, a->ways.http);
 	if (a->next.http == NULL)
-		*why = xasprintf("cannot listen on http://%s: %s",
+		*why = try_asprintf("cannot listen on http://%s: %s",
 		    addr_str(at, text), strerror(errno));
 	return a->next.http != NULL;
 }
 
 /* What is configured, or "control" in the directory that the service manager
- * has made for us, or the first of them; NULL: there is none. Owned. */
-static char *
-control_path(const struct conf *c)
+ * has made for us, or the first of them, owned; NULL: there is none. False
+ * without memory. */
+static bool
+control_path(const struct conf *c, char **path)
 {
 	const char *dirs = getenv("RUNTIME_DIRECTORY");
 
-	if (c->control != NULL)
-		return xstrdup(c->control);
-	if (dirs == NULL || dirs[0] != '/')
-		return NULL;
-	return xasprintf("%.*s/control", (int)strcspn(dirs, ":"), dirs);
+	*path = NULL;
+	if (c->control == NULL && (dirs == NULL || dirs[0] != '/'))
+		return true;
+	*path = c->control != NULL ? strdup(c->control) :
+	    try_asprintf("%.*s/control", (int)strcspn(dirs, ":"), dirs);
+	return *path != NULL;
 }
 
 /* One that was not asked for is no reason to serve nobody. */
 static bool
 open_control(struct admin *a, const struct conf *c, char **why)
 {
-	char *text;
+	const char *problem;
 
 	if (a->next_path == NULL)
 		return true;
@@ -54,15 +56,15 @@ open_control(struct admin *a, const struct conf *c, char **why)
 	    &a->act);
 	if (a->next.control != NULL)
 		return true;
-	text = xasprintf("cannot open the control socket %s: %s",
-	    a->next_path, strerror(errno));
-	if (c->control != NULL) {
-		*why = text;
-		return false;
+	problem = strerror(errno);
+	if (c->control == NULL) {
+		log_warn(NULL, "cannot open the control socket %s: %s",
+		    a->next_path, problem);
+		return true;
 	}
-	log_warn(NULL, "%s", text);
-	free(text);
-	return true;
+	*why = try_asprintf("cannot open the control socket %s: %s",
+	    a->next_path, problem);
+	return false;
 }
 
 static bool
@@ -83,7 +85,10 @@ admin_prepare(struct admin *a, const struct conf *next,
     const struct conf *in_use, char **why)
 {
 	a->next = (struct admin_ways){ .http = NULL };
-	a->next_path = control_path(next);
+	/* For those in use, should they retire. */
+	a->next_old = calloc(1, sizeof(*a->next_old));
+	if (a->next_old == NULL || !control_path(next, &a->next_path))
+		goto fail;
 	if (same_http(next, in_use))
 		a->next.http = a->ways.http;
 	else if (!open_http(a, &next->metrics, why))
@@ -106,8 +111,10 @@ admin_abandon(struct admin *a)
 	if (a->next.control != a->ways.control)
 		control_free(a->next.control);
 	free(a->next_path);
+	free(a->next_old);
 	a->next = (struct admin_ways){ .http = NULL };
 	a->next_path = NULL;
+	a->next_old = NULL;
 }
 
 /* ---- from one to the next ---- */
@@ -148,8 +155,9 @@ admin_sweep(struct admin *a)
 static void
 retire(struct admin *a)
 {
-	struct admin_ways *w = xcalloc(1, sizeof(*w));
+	struct admin_ways *w = a->next_old;
 
+	a->next_old = NULL;
 	list_init(&w->link);
 	if (a->ways.http != a->next.http)
 		w->http = a->ways.http;
@@ -180,10 +188,12 @@ admin_swap(struct admin *a)
 	if (a->ways.http != a->next.http || a->ways.control != a->next.control)
 		retire(a);
 	free(a->path);
+	free(a->next_old);
 	a->ways = a->next;
 	a->path = a->next_path;
 	a->next = (struct admin_ways){ .http = NULL };
 	a->next_path = NULL;
+	a->next_old = NULL;
 }
 
 /* ---- start and end ---- */
@@ -209,7 +219,7 @@ admin_open(struct admin *a, const struct conf *c)
 		admin_swap(a);
 		return true;
 	}
-	log_error(NULL, "%s", why);
+	log_error(NULL, "%s", why != NULL ? why : "out of memory");
 	free(why);
 	return false;
 }

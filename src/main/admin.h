@@ -30,6 +30,7 @@ struct admin {
 	/* While a configuration is being prepared. */
 	struct admin_ways next;
 	char *next_path;
+	struct admin_ways *next_old;	/* room for those in use */
 	/* Closed but for connections, the oldest first; when there are more
 	 * than ADMIN_OLD in a row the oldest goes. */
 	struct list old;
@@ -45,7 +46,7 @@ bool admin_open(struct admin *a, const struct conf *c)
 void admin_close(struct admin *a);
 
 /* Opens what NEXT says and IN_USE does not, without closing anything. False
- * with *WHY, owned: nothing has changed. */
+ * with *WHY, owned (NULL when there is no memory): nothing has changed. */
 bool admin_prepare(struct admin *a, const struct conf *next,
     const struct conf *in_use, char **why)
     __attribute__((warn_unused_result));

@@ -264,7 +264,7 @@ open_text(char **text, size_t *n)
 	FILE *f = open_memstream(text, n);
 
 	if (f == NULL)
-		abort();
+		xalloc_fail();
 	return f;
 }
 
@@ -276,8 +276,8 @@ join(const char *a, const char *b)
 	FILE *f = open_text(&text, &n);
 
 	fprintf(f, "%s%s", a, b);
-	if (fclose(f) != 0)
-		abort();
+	if (fclose(f) != 0 || text == NULL)
+		xalloc_fail();
 	return text;
 }
 
@@ -291,8 +291,9 @@ args_parse(struct args *a, int argc, char **argv)
 	b.roles = open_text(&b.roles_text, &b.roles_n);
 	if (!read_options(&b, argc, argv))
 		a->mode = ARGS_BAD;
-	if (fclose(b.listen) != 0 || fclose(b.roles) != 0)
-		abort();
+	if (fclose(b.listen) != 0 || fclose(b.roles) != 0 ||
+	    b.listen_text == NULL || b.roles_text == NULL)
+		xalloc_fail();
 	if (b.role)
 		a->text = join(b.listen_text, b.roles_text);
 	if (a->config == NULL)

@@ -20,6 +20,7 @@
 
 enum {
 	STATUS_MAX = 400,
+	REFUSED_MAX = 340,	/* of it */
 	LIMITS_MAX = 32,	/* rows of ctl/limits.h */
 };
 
@@ -70,12 +71,14 @@ struct daemon {
 	bool draining;
 	bool starting;		/* there are no sockets yet */
 	struct admin admin;	/* also how the configuration came into use */
-	char *addresses;	/* ... and where it is served, as URIs */
+	char *addresses;	/* ... and where it is served, as URIs; room for
+				 * all of bound */
 	struct listener_sum *carried;	/* by listeners of before */
 	/* service.c's */
 	struct timer status, watchdog;
 	uint64_t watchdog_ms;	/* 0: nobody listens */
-	char *refused;		/* why the last configuration was; or NULL */
+	char refused[REFUSED_MAX];	/* why the last configuration was; or
+					 * empty */
 	char told[STATUS_MAX];	/* the status told last */
 	struct limit_told limits[LIMITS_MAX];	/* news.c's */
 };
@@ -104,7 +107,7 @@ const char *plural(size_t n);
 
 /* ---- regime.c ---- */
 
-/* Takes C. */
+/* Takes C. NULL without memory. */
 struct regime *regime_new(struct daemon *d, struct conf *c);
 void regime_free(struct regime *r);
 
@@ -117,7 +120,8 @@ void regime_bury(struct daemon *d);
 /* ---- listen.c ---- */
 
 /* Binds what C says and is not bound yet. What is bound goes on as it is until
- * listen_swap(). False with errno and why (owned): nothing has changed. */
+ * listen_swap(). False with errno and why (owned; NULL when there is no memory):
+ * nothing has changed. */
 bool listen_open(struct daemon *d, const struct conf *c, char **why);
 
 /* What listen_open() has prepared is in use from now on, or taken back. */
@@ -135,8 +139,9 @@ void listen_hand_over(struct daemon *d);
 /* Forgets all of them; their sockets are the server's. */
 void listen_fini(struct daemon *d);
 
-/* What is listened at, "coap://..." with blanks between, owned. */
-char *listen_addresses(const struct daemon *d);
+/* Writes into D->addresses what is listened at, "coap://..." with blanks
+ * between. */
+void listen_show(struct daemon *d);
 
 /* ---- start.c ---- */
 
@@ -176,8 +181,8 @@ void service_reloading(void);
 void service_stopping(struct daemon *d, uint64_t limit_ms);
 void service_stop(struct daemon *d);
 
-/* A configuration is in use, or was refused for the reason WHY, the first of
- * whose lines is told. */
+/* A configuration is in use (WHY is NULL), or was refused for the reason WHY, the
+ * first of whose lines is told. */
 void service_reloaded(struct daemon *d, const char *why);
 
 #endif

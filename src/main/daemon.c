@@ -24,6 +24,8 @@ enum {
 	INTERFACES_MS = 60000,	/* between looks at our own addresses */
 };
 
+static const char out_of_memory[] = "coaproxy: out of memory\n";
+
 /* ---- building ---- */
 
 size_t
@@ -215,8 +217,7 @@ daemon_show(struct daemon *d)
 {
 	struct sources *src = &d->admin.src;
 
-	free(d->addresses);
-	d->addresses = listen_addresses(d);
+	listen_show(d);
 	src->addresses = d->addresses;
 	src->name = d->conf->name;
 	src->listeners = d->regime->listeners;
@@ -332,8 +333,13 @@ static int
 run(const struct args *a, struct conf *c, int log_fd)
 {
 	struct daemon d = { .args = a, .log_fd = log_fd };
+	struct regime *r = regime_new(&d, c);
 	int status = EXIT_OTHER;
 
+	if (r == NULL) {
+		fputs(out_of_memory, stderr);
+		return status;
+	}
 	raise_descriptor_limit();
 	list_init(&d.drain.link);
 	list_init(&d.interfaces.link);
@@ -342,7 +348,7 @@ run(const struct args *a, struct conf *c, int log_fd)
 	list_init(&d.over);
 	admin_init(&d.admin);
 	service_init(&d);
-	regime_use(&d, regime_new(&d, c));
+	regime_use(&d, r);
 	if (build(&d)) {
 		say_ready(&d);
 		service_ready(&d);
@@ -366,18 +372,25 @@ daemon_load(const struct args *a, struct conf_report *report)
 	    conf_load(a->config, report);
 }
 
+/* NULL with the exit STATUS. */
 static struct conf *
-load(const struct args *a)
+load(const struct args *a, int *status)
 {
 	struct conf_report report = { 0 };
 	struct conf *c = daemon_load(a, &report);
+	const char *text = report.text;
 
-	if (report.text != NULL)
-		fputs(report.text, stderr);
+	if (c == NULL && text == NULL)
+		text = out_of_memory;
+	if (text != NULL)
+		fputs(text, stderr);
 	/* The first error; the others are where this one's lines are. */
 	if (c == NULL)
 		sd_tell("STATUS=Configuration refused: %.*s\nERRNO=%d",
-		    (int)strcspn(report.text, "\n"), report.text, EINVAL);
+		    (int)strcspn(text, "\n"), text,
+		    report.starved ? ENOMEM : EINVAL);
+	/* Next time there may be memory. */
+	*status = report.starved ? EXIT_OTHER : EXIT_CONF;
 	conf_report_fini(&report);
 	return c;
 }
@@ -454,11 +467,11 @@ serve(const struct args *a, struct conf *c)
 static int
 with_conf(const struct args *a)
 {
-	struct conf *c = load(a);
-	int status = EXIT_CONF;
+	int status;
+	struct conf *c = load(a, &status);
 
 	if (c == NULL)
-		return EXIT_CONF;
+		return status;
 	if (a->mode == ARGS_RUN)
 		return serve(a, c);
 	if (a->mode == ARGS_CHECK)

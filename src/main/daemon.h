@@ -19,7 +19,8 @@ struct daemon;
 /* Reads the configuration anew and takes it into use, in one step. *TEXT
  * (owned) gets what there is to say about it, lines as conf_report has them, or
  * NULL; it is logged, and told to the service manager. False: it was refused,
- * and everything is as before. Not to be called from inside the proxy. */
+ * also for want of memory, and then *TEXT may be NULL, and everything is as
+ * before. Not to be called from inside the proxy. */
 bool daemon_reload(struct daemon *d, char **text);
 
 /* Runs coaproxy; returns the exit status. */

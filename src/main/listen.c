@@ -21,13 +21,14 @@
 enum {
 	GOING_MS = 250,		/* between looks at what is owed */
 	GONE_MS = 10000,	/* ... and at what is remembered */
+	URI_STRLEN = sizeof(" coap://") + ADDR_STRLEN,
 };
 
 struct bound {
 	struct list link;	/* in daemon.bound */
 	struct listener *listener;
 	struct net_sock *sock;	/* its */
-	char *section;		/* name of its [listen] */
+	char *section;		/* name of its [listen]; NULL: none yet */
 	char *fd;		/* name of the manager's socket, or NULL: */
 	struct addr wanted;	/* as configured */
 	struct addr addr;	/* as it is */
@@ -41,6 +42,7 @@ struct bound {
 	bool beside;		/* ... but another one at its port */
 	bool claimed;		/* by the section */
 	unsigned index;
+	char *next;		/* ... and its name */
 };
 
 static struct bound *
@@ -54,17 +56,43 @@ bound_free(struct bound *b)
 {
 	list_del(&b->link);
 	free(b->section);
+	free(b->next);
 	free(b->fd);
 	free(b);
 }
 
-static void
+static bool
 claim(struct bound *b, const struct conf *c, unsigned index)
 {
 	b->claimed = true;
 	b->index = index;
-	free(b->section);
-	b->section = xstrdup(c->listen[index].name);
+	b->next = strdup(c->listen[index].name);
+	return b->next != NULL;
+}
+
+static void
+disclaim(struct bound *b)
+{
+	b->claimed = false;
+	free(b->next);
+	b->next = NULL;
+}
+
+/* Room for what is written of N sockets when they are in use. */
+static bool
+make_room(struct daemon *d, size_t n)
+{
+	bool first = d->addresses == NULL;
+	char *text = reallocarray(d->addresses, n + 1, URI_STRLEN);
+
+	if (text == NULL)
+		return false;
+	if (first)
+		*text = '\0';
+	d->addresses = text;
+	d->admin.src.addresses = text;
+	/* One of both families is two. */
+	return self_make_room(&d->self, 2 * n);
 }
 
 /* ---- what there is ---- */
@@ -80,13 +108,19 @@ is_it(const struct bound *b, const struct bind_conf *want)
 	return addr_eq(&b->wanted, &want->addr);
 }
 
+static bool
+is_named(const struct bound *b, const char *name)
+{
+	return b->section != NULL && strcmp(b->section, name) == 0;
+}
+
 /* Whether another section than INDEX has a better claim to B: of ports that the
  * kernel has chosen each stays with its section. */
 static bool
 is_of_another(const struct bound *b, const struct conf *c, unsigned index)
 {
 	for (size_t i = 0; i < c->nlisten; i++)
-		if (i != index && strcmp(c->listen[i].name, b->section) == 0)
+		if (i != index && is_named(b, c->listen[i].name))
 			return b->fd == NULL && b->wanted.port == 0;
 	return false;
 }
@@ -104,7 +138,7 @@ find(struct daemon *d, const struct conf *c, unsigned index,
 
 		if (b->claimed || !is_it(b, want))
 			continue;
-		if (strcmp(b->section, c->listen[index].name) == 0)
+		if (is_named(b, c->listen[index].name))
 			return b;
 		if (best == NULL && !is_of_another(b, c, index))
 			best = b;
@@ -114,18 +148,35 @@ find(struct daemon *d, const struct conf *c, unsigned index,
 
 /* ---- what there is not ---- */
 
+static size_t
+count_bound(struct daemon *d)
+{
+	struct list *it, *tmp;
+	size_t n = 0;
+
+	LIST_FOREACH_SAFE (it, tmp, &d->bound)
+		n++;
+	return n;
+}
+
+/* NULL without memory. */
 static struct bound *
 bound_new(struct daemon *d, const struct conf *c, unsigned index,
     const struct bind_conf *want)
 {
-	struct bound *b = xcalloc(1, sizeof(*b));
+	struct bound *b = calloc(1, sizeof(*b));
 
+	if (b == NULL)
+		return NULL;
 	list_init(&b->link);
-	b->section = xstrdup("");
-	b->fd = want->fd != NULL ? xstrdup(want->fd) : NULL;
+	b->fd = want->fd != NULL ? strdup(want->fd) : NULL;
 	b->wanted = want->addr;
 	b->fresh = true;
-	claim(b, c, index);
+	if ((want->fd != NULL && b->fd == NULL) || !claim(b, c, index) ||
+	    !make_room(d, count_bound(d) + 1)) {
+		bound_free(b);
+		return NULL;
+	}
 	b->listener = server_add_listener(d->server, index, want->scheme);
 	list_add_tail(&d->bound, &b->link);
 	return b;
@@ -190,9 +241,11 @@ static bool
 open_beside(struct daemon *d, struct bound *b)
 {
 	size_t n = in_the_way(d, &b->wanted, NULL);
-	struct net_sock **others = xcalloc(n + 1, sizeof(*others));
+	struct net_sock **others = calloc(n + 1, sizeof(*others));
 	bool ok;
 
+	if (others == NULL)
+		return false;
 	in_the_way(d, &b->wanted, others);
 	ok = opened(d, b, udp_bind_beside(d->udp, &b->wanted, others, n,
 		&server_sock_ops, b->listener));
@@ -203,7 +256,7 @@ open_beside(struct daemon *d, struct bound *b)
 static bool
 open_address(struct daemon *d, struct bound *b)
 {
-	if (b->listener == NULL)
+	if (b == NULL || b->listener == NULL)
 		return false;
 	if (open_stored(d, b))
 		return true;
@@ -221,7 +274,7 @@ open_address(struct daemon *d, struct bound *b)
 static bool
 open_passed(struct daemon *d, struct bound *b, const struct sd_socket *s)
 {
-	int fd = b->listener == NULL ? -1 : dup(s->fd);
+	int fd = b == NULL || b->listener == NULL ? -1 : dup(s->fd);
 
 	return fd >= 0 &&
 	    opened(d, b, udp_adopt(d->udp, fd, &server_sock_ops,
@@ -246,15 +299,15 @@ open_named(struct daemon *d, const struct conf *c, unsigned index,
 		if (open_passed(d, bound_new(d, c, index, want), s))
 			continue;
 		err = errno;
-		*why = xasprintf("cannot listen on %s: %s", want->text,
+		*why = try_asprintf("cannot listen on %s: %s", want->text,
 		    strerror(err));
 		errno = err;
 		return false;
 	}
 	if (found > 0)
 		return true;
-	*why = xasprintf("cannot listen on %s: the service manager has passed "
-	    "no UDP socket of that name", want->text);
+	*why = try_asprintf("cannot listen on %s: the service manager has "
+	    "passed no UDP socket of that name", want->text);
 	errno = ENOENT;
 	return false;
 }
@@ -270,37 +323,45 @@ open_one(struct daemon *d, const struct conf *c, unsigned index,
 	if (open_address(d, bound_new(d, c, index, want)))
 		return true;
 	err = errno;
-	*why = xasprintf("cannot listen on %s: %s", want->text, strerror(err));
+	*why = try_asprintf("cannot listen on %s: %s", want->text,
+	    strerror(err));
 	errno = err;
 	return false;
 }
 
-/* Whether WANT is there. */
+/* Whether WANT is *THERE; false without memory. */
 static bool
 claim_one(struct daemon *d, const struct conf *c, unsigned index,
-    const struct bind_conf *want)
+    const struct bind_conf *want, bool *there)
 {
 	struct bound *b = find(d, c, index, want);
+	bool ok = true;
 
-	if (b == NULL)
-		return false;
-	do
-		claim(b, c, index);
-	while (want->fd != NULL && (b = find(d, c, index, want)) != NULL);
-	return true;
+	*there = b != NULL;
+	for (; ok && b != NULL; b = find(d, c, index, want)) {
+		ok = claim(b, c, index);
+		if (want->fd == NULL)
+			break;
+	}
+	return ok;
 }
 
 /* ---- from one to the next ---- */
 
-/* Which of section I's binds are there, and stay. Owned. */
+/* Which of section I's binds are there, and stay. Owned; NULL without
+ * memory. */
 static bool *
 claim_section(struct daemon *d, const struct conf *c, size_t i)
 {
 	const struct listen_conf *l = &c->listen[i];
-	bool *there = xcalloc(l->nbind + 1, sizeof(*there));
+	bool *there = calloc(l->nbind + 1, sizeof(*there));
 
-	for (size_t j = 0; j < l->nbind; j++)
-		there[j] = claim_one(d, c, (unsigned)i, &l->bind[j]);
+	for (size_t j = 0; there != NULL && j < l->nbind; j++) {
+		if (claim_one(d, c, (unsigned)i, &l->bind[j], &there[j]))
+			continue;
+		free(there);
+		return NULL;
+	}
 	return there;
 }
 
@@ -321,11 +382,15 @@ open_section(struct daemon *d, const struct conf *c, size_t i,
 static bool
 open_all(struct daemon *d, const struct conf *c, char **why)
 {
-	bool **there = xcalloc(c->nlisten, sizeof(*there));
+	bool **there = calloc(c->nlisten + 1, sizeof(*there));
 	bool ok = true;
 
-	for (size_t i = 0; i < c->nlisten; i++)
+	if (there == NULL)
+		return false;
+	for (size_t i = 0; ok && i < c->nlisten; i++) {
 		there[i] = claim_section(d, c, i);
+		ok = there[i] != NULL;
+	}
 	for (size_t i = 0; ok && i < c->nlisten; i++)
 		ok = open_section(d, c, i, there[i], why);
 	for (size_t i = 0; i < c->nlisten; i++)
@@ -460,7 +525,7 @@ listen_abandon(struct daemon *d)
 	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
 		struct bound *b = bound_of(it);
 
-		b->claimed = false;
+		disclaim(b);
 		if (b->fresh)
 			give_up(d, b);
 	}
@@ -516,6 +581,9 @@ static void
 stay(struct bound *b)
 {
 	listener_keep(b->listener, b->index);
+	free(b->section);
+	b->section = b->next;
+	b->next = NULL;
 	b->retired = false;
 	if (b->leaving)
 		udp_redirect(b->sock, &server_sock_ops, b->listener);
@@ -590,23 +658,19 @@ listen_fini(struct daemon *d)
 	self_clear_bound(&d->self);
 }
 
-char *
-listen_addresses(const struct daemon *d)
+void
+listen_show(struct daemon *d)
 {
-	char *all = xstrdup("");
+	char *end = d->addresses;
 	struct list *it, *tmp;
 	char text[ADDR_STRLEN];
 
 	LIST_FOREACH_SAFE (it, tmp, &d->bound) {
 		const struct bound *b = bound_of(it);
-		char *more;
 
 		if (b->retired)
 			continue;
-		more = xasprintf("%s%scoap://%s", all,
-		    *all != '\0' ? " " : "", addr_str(&b->addr, text));
-		free(all);
-		all = more;
+		end += snprintf(end, URI_STRLEN, "%scoap://%s",
+		    end > d->addresses ? " " : "", addr_str(&b->addr, text));
 	}
-	return all;
 }

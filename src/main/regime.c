@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/xalloc.h"
 #include "main/core.h"
 #include "proxy/logline.h"
 
@@ -24,8 +23,10 @@ unused_cb(struct proxy_conf *conf)
 static struct span *
 own_names(const struct conf *c)
 {
-	struct span *v = xcalloc(c->nown_names + 1, sizeof(*v));
+	struct span *v = calloc(c->nown_names + 1, sizeof(*v));
 
+	if (v == NULL)
+		return NULL;
 	for (size_t i = 0; i < c->nown_names; i++)
 		v[i] = c->own_names[i];
 	v[c->nown_names] = span_str(c->name);
@@ -45,14 +46,22 @@ listener_id(struct daemon *d, const char *name)
 struct regime *
 regime_new(struct daemon *d, struct conf *c)
 {
-	struct regime *r = xcalloc(1, sizeof(*r));
+	struct regime *r = calloc(1, sizeof(*r));
 
+	if (r == NULL) {
+		conf_free(c);
+		return NULL;
+	}
 	list_init(&r->link);
 	r->daemon = d;
 	r->conf = c;
 	r->names = own_names(c);
-	r->access = xcalloc(c->nlisten, sizeof(*r->access));
-	r->listeners = xcalloc(c->nlisten, sizeof(*r->listeners));
+	r->access = calloc(c->nlisten + 1, sizeof(*r->access));
+	r->listeners = calloc(c->nlisten + 1, sizeof(*r->listeners));
+	if (r->names == NULL || r->access == NULL || r->listeners == NULL) {
+		regime_free(r);
+		return NULL;
+	}
 	for (size_t i = 0; i < c->nlisten; i++) {
 		r->access[i] = c->listen[i].access;
 		r->listeners[i] = c->listen[i].name;

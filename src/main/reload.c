@@ -21,19 +21,19 @@ struct next {
 	struct regime *regime;
 	int log_fd;
 	char *notes;		/* warnings, or NULL */
+	/* Room for the counters of listeners: of those in use, and twice that of
+	 * the next. */
+	struct listener_sum *was, *carried, *scratch;
 };
 
+/* What TEXT, owned, says, as a line, owned; NULL stays. */
 static char *
-join(char *a, char *b)
+line(char *text)
 {
-	char *both;
+	char *all = text != NULL ? try_asprintf("%s\n", text) : NULL;
 
-	if (a == NULL || b == NULL)
-		return a != NULL ? a : b;
-	both = xasprintf("%s%s", a, b);
-	free(a);
-	free(b);
-	return both;
+	free(text);
+	return all;
 }
 
 /* The configuration, read and checked. NULL with *WHY. */
@@ -44,7 +44,7 @@ load(struct daemon *d, char **notes, char **why)
 	struct conf *c;
 
 	if (d->args->text == NULL && strcmp(d->args->config, "-") == 0) {
-		*why = xstrdup("standard input cannot be read again\n");
+		*why = strdup("standard input cannot be read again\n");
 		return NULL;
 	}
 	c = daemon_load(d->args, &report);
@@ -52,7 +52,26 @@ load(struct daemon *d, char **notes, char **why)
 	return c;
 }
 
-/* Nothing has changed but for what is in *N. */
+static bool
+make_counters(const struct daemon *d, const struct conf *c, struct next *n)
+{
+	n->was = calloc(d->conf->nlisten, sizeof(*n->was));
+	n->carried = calloc(c->nlisten, sizeof(*n->carried));
+	n->scratch = calloc(c->nlisten, sizeof(*n->scratch));
+	return n->was != NULL && n->carried != NULL && n->scratch != NULL;
+}
+
+static void
+free_counters(struct next *n)
+{
+	free(n->was);
+	free(n->carried);
+	free(n->scratch);
+	n->was = n->carried = n->scratch = NULL;
+}
+
+/* Nothing has changed but for what is in *N. *WHY is NULL when there is no
+ * memory. */
 static bool
 prepare(struct daemon *d, struct next *n, char **why)
 {
@@ -62,26 +81,31 @@ prepare(struct daemon *d, struct next *n, char **why)
 	if (c == NULL)
 		return false;
 	n->regime = regime_new(d, c);
+	if (n->regime == NULL)
+		return false;
+	if (!make_counters(d, c, n))
+		goto err0;
 	if (!daemon_open_log(c, &n->log_fd)) {
-		*why = xasprintf("cannot open %s: %s\n", c->log_target,
+		*why = try_asprintf("cannot open %s: %s\n", c->log_target,
 		    strerror(errno));
 		goto err0;
 	}
 	if (!listen_open(d, c, why)) {
-		*why = join(*why, xstrdup("\n"));
+		*why = line(*why);
 		goto err1;
 	}
 	if (!admin_prepare(&d->admin, c, d->conf, why)) {
-		*why = join(*why, xstrdup("\n"));
+		*why = line(*why);
 		goto err2;
 	}
+	errno = 0;
 	if (!resolve_prepare(d->resolver, &c->dns)) {
-		*why = xstrdup("cannot use any name server\n");
+		*why = errno == ENOMEM ? NULL :
+		    strdup("cannot use any name server\n");
 		goto err3;
 	}
 	if (proxy_prepare(d->proxy, &n->regime->proxy))
 		return true;
-	*why = xstrdup("out of memory\n");
 	proxy_abandon(d->proxy, &n->regime->proxy);
 	resolve_abandon(d->resolver);
 err3:
@@ -92,6 +116,7 @@ err1:
 	if (n->log_fd >= 0)
 		close(n->log_fd);
 err0:
+	free_counters(n);
 	regime_free(n->regime);
 	return false;
 }
@@ -119,19 +144,20 @@ same_strangers(const struct conf *a, const struct conf *b)
 	return same;
 }
 
-/* The listeners in use go on with what those of LAST, called the same, have
- * counted: WAS. */
+/* The listeners in use go on with what those of LAST, NLAST of them, called the
+ * same, have counted. */
 static void
-carry_counters(struct daemon *d, const struct regime *last,
-    const struct listener_sum *was, size_t n)
+carry_counters(struct daemon *d, struct next *n, const struct regime *last,
+    size_t nlast)
 {
 	struct sources *src = &d->admin.src;
-	struct listener_sum *carried = was == NULL ? NULL :
-	    sums_carry(src, was, last->listeners, n);
 
-	src->carried = carried;
+	sums_carry(src, n->carried, n->scratch, n->was, last->listeners, nlast);
+	src->carried = n->carried;
 	free(d->carried);
-	d->carried = carried;
+	d->carried = n->carried;
+	n->carried = NULL;
+	free_counters(n);
 }
 
 static void
@@ -140,8 +166,8 @@ swap(struct daemon *d, struct next *n)
 	const struct regime *last = d->regime;
 	uint64_t now = loop_now(d->loop);
 	size_t nlast = d->conf->nlisten;
-	struct listener_sum *was = sums_listeners(&d->admin.src);
 
+	sums_read_listeners(&d->admin.src, n->was);
 	if (!same_strangers(d->conf, n->regime->conf))
 		server_forget_notes(d->server);
 	daemon_set_log(d, n->regime->conf, n->log_fd);
@@ -155,36 +181,35 @@ swap(struct daemon *d, struct next *n)
 	resolve_reload(d->resolver, &d->conf->dns);
 	admin_swap(&d->admin);
 	daemon_show(d);
-	carry_counters(d, last, was, nlast);
-	free(was);
+	carry_counters(d, n, last, nlast);
 }
 
 /* The lines of TEXT, but for those that quote a file. */
 static void
-log_lines(enum log_level level, char *text)
+log_text(enum log_level level, const char *text)
 {
-	char *line, *end;
+	const char *end;
 
-	for (line = text; line != NULL && *line != '\0'; line = end) {
-		end = strchr(line, '\n');
-		if (end != NULL)
-			*end++ = '\0';
-		if (*line == ' ')
-			continue;
-		if (level == LOG_WARN)
-			log_warn(NULL, "%s", line);
-		else
-			log_error(NULL, "%s", line);
+	for (; text != NULL && *text != '\0'; text = end) {
+		end = strchrnul(text, '\n');
+		if (*text != ' ' && level <= log_level)
+			log_line(level, NULL, "%.*s", (int)(end - text), text);
+		if (*end == '\n')
+			end++;
 	}
 }
 
 static void
-log_text(enum log_level level, const char *text)
+refuse(struct daemon *d, const char *why)
 {
-	char *copy = text != NULL ? xstrdup(text) : NULL;
+	struct ctl_config *stats = &d->admin.src.config;
 
-	log_lines(level, copy);
-	free(copy);
+	log_text(LOG_ERROR, why);
+	log_event(LOG_RELOAD_FAILED, NULL, "reload refused: configuration %u "
+	    "stays in use", stats->generation);
+	stats->refused++;
+	stats->last_refused = true;
+	service_reloaded(d, why);
 }
 
 bool
@@ -196,18 +221,13 @@ daemon_reload(struct daemon *d, char **text)
 
 	*text = NULL;
 	if (d->draining) {
-		*text = xstrdup("it is going down\n");
+		*text = strdup("it is going down\n");
 		return false;
 	}
 	service_reloading();
 	if (!prepare(d, &n, &why)) {
 		free(n.notes);
-		log_text(LOG_ERROR, why);
-		log_event(LOG_RELOAD_FAILED, NULL, "reload refused: "
-		    "configuration %u stays in use", stats->generation);
-		stats->refused++;
-		stats->last_refused = true;
-		service_reloaded(d, why);
+		refuse(d, why != NULL ? why : "out of memory\n");
 		*text = why;
 		return false;
 	}

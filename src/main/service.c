@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/xalloc.h"
 #include "main/core.h"
 
 enum { STATUS_MS = 10000 };
@@ -31,7 +30,7 @@ compose(const struct daemon *d, char out[STATUS_MAX])
 	const struct conf *c = d->conf;
 	unsigned generation = d->admin.src.config.generation;
 
-	if (d->refused != NULL) {
+	if (d->refused[0] != '\0') {
 		snprintf(out, STATUS_MAX, "Kept configuration %u; new one "
 		    "refused: %s", generation, d->refused);
 		return;
@@ -101,12 +100,10 @@ service_reloading(void)
 void
 service_reloaded(struct daemon *d, const char *why)
 {
-	free(d->refused);
-	d->refused = NULL;
-	if (why != NULL) {
-		d->refused = xstrdup(why);
-		d->refused[strcspn(why, "\n")] = '\0';
-	}
+	d->refused[0] = '\0';
+	if (why != NULL)
+		snprintf(d->refused, sizeof(d->refused), "%.*s",
+		    (int)strcspn(why, "\n"), why);
 	listen_store(d);
 	compose(d, d->told);
 	sd_tell("READY=1\nSTATUS=%s", d->told);
@@ -127,5 +124,4 @@ service_stop(struct daemon *d)
 {
 	timer_stop(&d->status);
 	timer_stop(&d->watchdog);
-	free(d->refused);
 }

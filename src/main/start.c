@@ -35,6 +35,12 @@ try_once(struct start *s)
 	s->err = s->done ? 0 : errno;
 }
 
+static const char *
+reason(const struct start *s)
+{
+	return s->why != NULL ? s->why : "out of memory";
+}
+
 static void
 again_fire(struct timer *t, uint64_t now)
 {
@@ -55,9 +61,9 @@ wait_for_address(struct start *s)
 	struct daemon *d = s->daemon;
 	uint64_t now = loop_now(d->loop);
 
-	log_warn(NULL, "%s; trying again for %d s", s->why,
+	log_warn(NULL, "%s; trying again for %d s", reason(s),
 	    PATIENCE_MS / 1000);
-	sd_tell("STATUS=Waiting: %s", s->why);
+	sd_tell("STATUS=Waiting: %s", reason(s));
 	timer_init(&s->timer, again_fire);
 	timer_start(loop_timers(d->loop), &s->timer, now + AGAIN_MS);
 	s->until = now + PATIENCE_MS;
@@ -81,8 +87,8 @@ start_listening(struct daemon *d)
 		store_taken(d);
 		listen_swap(d);
 	} else if (!d->draining) {
-		sd_tell("STATUS=%s\nERRNO=%d", s.why, s.err);
-		log_error(NULL, "%s", s.why);
+		sd_tell("STATUS=%s\nERRNO=%d", reason(&s), s.err);
+		log_error(NULL, "%s", reason(&s));
 	}
 	free(s.why);
 	return s.done && !d->draining;

@@ -6,7 +6,6 @@
 #include <ifaddrs.h>
 #include <stdlib.h>
 
-#include "base/xalloc.h"
 #include "proxy/redirect.h"
 
 bool
@@ -38,18 +37,33 @@ self_read_interfaces(struct self *s)
 	return true;
 }
 
-void
+bool
+self_make_room(struct self *s, size_t n)
+{
+	struct addr *v;
+
+	if (n <= s->room)
+		return true;
+	v = reallocarray(s->bound, n, sizeof(*v));
+	if (v == NULL)
+		return false;
+	s->bound = v;
+	s->room = n;
+	return true;
+}
+
+bool
 self_add_bound(struct self *s, const struct addr *a)
 {
-	s->bound = xrealloc(s->bound, s->nbound + 1, sizeof(*s->bound));
+	if (!self_make_room(s, s->nbound + 1))
+		return false;
 	s->bound[s->nbound++] = *a;
+	return true;
 }
 
 void
 self_clear_bound(struct self *s)
 {
-	free(s->bound);
-	s->bound = NULL;
 	s->nbound = 0;
 }
 

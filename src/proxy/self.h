@@ -14,7 +14,7 @@
 struct self {
 	struct addr *bound;	/* listening sockets; an any-address stands for
 				 * every address of the host of its family */
-	size_t nbound;
+	size_t nbound, room;	/* in use, and there is room for */
 	struct addr *host;	/* addresses of the host's interfaces; port 0 */
 	size_t nhost;
 	const struct span *names;	/* borrowed, lower case */
@@ -25,11 +25,15 @@ struct self {
  * system does not tell. */
 bool self_read_interfaces(struct self *s);
 
-/* Adds the address of a listening socket; one that takes both families is added
- * once for each. */
-void self_add_bound(struct self *s, const struct addr *a);
+/* Makes room for N addresses of listening sockets; false without memory. */
+bool self_make_room(struct self *s, size_t n)
+    __attribute__((warn_unused_result));
 
-/* Forgets them. */
+/* Adds the address of a listening socket; one that takes both families is added
+ * once for each. False when there is neither room nor memory. */
+bool self_add_bound(struct self *s, const struct addr *a);
+
+/* Forgets them; the room stays. */
 void self_clear_bound(struct self *s);
 
 void self_fini(struct self *s);

@@ -101,7 +101,8 @@ __wrap_realloc(void *p, size_t n)
 	return may_allocate() ? __real_realloc(p, n) : NULL;
 }
 
-/* The network of the tests, and configurations, abort. */
+/* The network of the tests needs what it asks for. Configurations have tests of
+ * their own (test_starved.c). */
 void *
 __wrap_xcalloc(size_t n, size_t size)
 {

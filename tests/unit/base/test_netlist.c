@@ -257,7 +257,7 @@ START_TEST(every_bit)
 		unsigned length = a.family == 4 ? 32 : 128;
 		struct prefix p = { .bits = (uint8_t)rand_below(&rnd,
 			length + 1) };
-		const struct netlist l = { &p, 1 };
+		const struct netlist l = { &p, 1, false };
 		unsigned flip = (unsigned)rand_below(&rnd, length);
 
 		for (unsigned k = 0; k < length / 8; k++)

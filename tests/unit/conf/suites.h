@@ -15,6 +15,7 @@ Suite *load_suite(void);
 Suite *place_suite(void);
 Suite *report_suite(void);
 Suite *schema_suite(void);
+Suite *starved_suite(void);
 Suite *value_suite(void);
 Suite *words_suite(void);
 

@@ -78,7 +78,7 @@ START_TEST(test_settings)
 	struct words_error err;
 
 	for (size_t i = 0; i < UNIT_COUNT(values); i++, pos.line += 2) {
-		struct setting *set = section_add(s, bind, &pos);
+		struct setting *set = section_add(&d, s, bind, &pos);
 
 		ck_assert(words_split(&set->words, &d.arena,
 		    span_str(values[i]), 8, true, &err));

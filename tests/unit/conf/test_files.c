@@ -13,8 +13,9 @@ expect_match(const char *from, const char *pattern, const char *want)
 {
 	char got[512] = "";
 	struct file_list l;
+	const char *why;
 
-	file_match(&l, from, pattern);
+	ck_assert(file_match(&l, from, pattern, &why));
 	for (size_t i = 0, n = 0; i < l.n; i++)
 		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s%s",
 		    i > 0 ? " " : "", l.v[i]);

@@ -9,7 +9,7 @@ static const struct conf_file main_file = { .name = "m.conf" };
 static const struct conf_file other_file = { .name = "o.conf", .order = 1 };
 
 static void
-expect(const struct report *r, const char *want)
+expect(struct report *r, const char *want)
 {
 	char *text = report_text(r, "m.conf");
 

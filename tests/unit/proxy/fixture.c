@@ -113,7 +113,7 @@ path(const char *text)
 struct netlist
 networks(const char *words)
 {
-	struct netlist l = { NULL, 0 }, copy;
+	struct netlist l = { .n = 0 }, copy;
 
 	while (*words != '\0') {
 		size_t n = strcspn(words, " ");
