@@ -4,13 +4,26 @@
 
 fault_tests = \
 	tests/faults/test_flood.py
+	tests/faults/test_resources.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests)
 endif
 EXTRA_DIST += $(fault_tests) \
+	tests/faults/fail.c \
+	tests/faults/failing.py \
 	tests/faults/load.py \
 	tests/faults/origin.py
+
+# Calls of libc that fail, within the proxy alone (LD_PRELOAD). No sanitizer
+# and no instrumentation: it is in the way of both.
+check_DATA = tests/faults/fail.so
+CLEANFILES += tests/faults/fail.so
+
+tests/faults/fail.so: $(srcdir)/tests/faults/fail.c
+	$(AM_V_CCLD)$(MKDIR_P) tests/faults && \
+	    $(CC) -D_GNU_SOURCE -std=gnu17 -O2 -Wall -Wextra -fPIC \
+	    -fno-builtin -shared -o $@ $(srcdir)/tests/faults/fail.c
 
 check-faults:
 	FAULTS=full $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(fault_tests)'
