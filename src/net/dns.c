@@ -153,17 +153,18 @@ take_addrs(struct dns_ask *k, int type, int count, const void *addresses)
 	const uint8_t *p = addresses;
 	size_t size = sizeof(in.sin_addr);
 	void *to = &in.sin_addr;
+	struct addr a;
 
 	if (type == DNS_IPv6_AAAA) {
 		sa = (const struct sockaddr *)&in6;
 		size = sizeof(in6.sin6_addr);
 		to = &in6.sin6_addr;
 	}
-	for (int i = 0; i < count && k->addrs.n < RESOLVE_MAX_ADDRS; i++) {
+	for (int i = 0; i < count; i++) {
 		memcpy(to, p, size);
 		p += size;
-		if (addr_from_sockaddr(&k->addrs.a[k->addrs.n], sa))
-			k->addrs.n++;
+		if (addr_from_sockaddr(&a, sa))
+			name_addrs_add(&k->addrs, &a);
 	}
 	k->answer = k->addrs.n > 0 ? DNS_ADDRS : DNS_NO_NAME;
 }
@@ -244,9 +245,9 @@ merge_addrs(const struct dns_query *q, struct name_addrs *out)
 
 	out->n = 0;
 	for (size_t i = 0; i < six->n && out->n + kept < RESOLVE_MAX_ADDRS; i++)
-		out->a[out->n++] = six->a[i];
-	for (size_t i = 0; i < four->n && out->n < RESOLVE_MAX_ADDRS; i++)
-		out->a[out->n++] = four->a[i];
+		name_addrs_add(out, &six->a[i]);
+	for (size_t i = 0; i < four->n; i++)
+		name_addrs_add(out, &four->a[i]);
 }
 
 static uint64_t

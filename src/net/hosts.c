@@ -205,16 +205,6 @@ is_localhost(const struct name *nm)
 }
 
 static void
-add_addr(struct name_addrs *out, const struct addr *a)
-{
-	for (size_t i = 0; i < out->n; i++)
-		if (addr_eq(&out->a[i], a))
-			return;
-	if (out->n < RESOLVE_MAX_ADDRS)
-		out->a[out->n++] = *a;
-}
-
-static void
 find_file(const struct hosts *h, const struct name *nm, struct name_addrs *out)
 {
 	uint64_t hash = siphash(&h->key, name_span(nm));
@@ -225,7 +215,7 @@ find_file(const struct hosts *h, const struct name *nm, struct name_addrs *out)
 	     n = table_find_next(n)) {
 		e = CONTAINER_OF(n, struct host, node);
 		if (span_eq(name_span(&e->name), name_span(nm)))
-			add_addr(out, &e->addr);
+			name_addrs_add(out, &e->addr);
 	}
 }
 
@@ -242,8 +232,8 @@ hosts_find(struct hosts *h, const struct name *nm, struct name_addrs *out,
 	out->n = 0;
 	find_file(h, nm, out);
 	if (is_localhost(nm)) {
-		add_addr(out, &loopback6);
-		add_addr(out, &loopback4);
+		name_addrs_add(out, &loopback6);
+		name_addrs_add(out, &loopback4);
 	}
 	return out->n > 0;
 }

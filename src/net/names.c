@@ -48,6 +48,16 @@ name_from(struct name *nm, struct span text)
 	return label > 0;
 }
 
+void
+name_addrs_add(struct name_addrs *out, const struct addr *a)
+{
+	for (size_t i = 0; i < out->n; i++)
+		if (addr_eq(&out->a[i], a))
+			return;
+	if (out->n < RESOLVE_MAX_ADDRS)
+		out->a[out->n++] = *a;
+}
+
 bool
 names_init(struct names *c, size_t max, const struct siphash_key *key)
 {

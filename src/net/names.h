@@ -37,6 +37,9 @@ struct name_addrs {
 	struct addr a[RESOLVE_MAX_ADDRS];
 };
 
+/* Adds A unless it is there, or there is no room. */
+void name_addrs_add(struct name_addrs *out, const struct addr *a);
+
 struct names {
 	struct table table;
 	struct list used;	/* least recently used first */

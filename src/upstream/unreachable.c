@@ -5,7 +5,8 @@
 
 #include "upstream/core.h"
 
-/* Tries the address behind FAILED of the name that CALL's fetch goes to.
+/* Tries the address behind FAILED of the name that CALL's fetch goes to: behind
+ * the last one, or an address that is there twice would be tried without end.
  * CALL is gone when that fails. */
 static bool
 call_next_address(struct client *c, struct call *call,
@@ -14,20 +15,20 @@ call_next_address(struct client *c, struct call *call,
 	const struct coap_host *host = &call->fetch->route.hop.host;
 	struct addr v[RESOLVE_MAX_ADDRS];
 	struct resolver *r = c->resolver;
-	int n = 0, i = 0;
+	int n = 0, i;
 	enum fetch_fail why;
 
 	if (!host->literal)
 		n = r->ops->cached(r, host->text, v, now);
-	while (i < n && !addr_ip_eq(&v[i], failed))
-		i++;
-	if (i + 1 >= n) {
+	for (i = n; i > 0 && !addr_ip_eq(&v[i - 1], failed); i--)
+		;
+	if (i == 0 || i == n) {
 		call_free(call);
 		return false;
 	}
 	c->stats.next_address++;
-	return call_any(c, call, v + i + 1, (size_t)(n - i - 1), &why,
-		   now) == UPSTREAM_SENT;
+	return call_any(c, call, v + i, (size_t)(n - i), &why, now) ==
+	    UPSTREAM_SENT;
 }
 
 /* CALL's request did not arrive. If an earlier copy may have, one that is not

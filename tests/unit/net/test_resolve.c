@@ -45,6 +45,7 @@ static const struct record records[] = {
 	{ "malformed.test", 0, 0, DNS_ERR_FORMAT, 5 },
 	{ "many.test", 10, 10, 0, 5 },
 	{ "manysix.test", 10, 2, 0, 5 },
+	{ "twice.test", 4, 4, 0, 5 },
 	{ "ttl0.test", 1, 1, 0, 0 },
 	{ "ttl3.test", 1, 1, 0, 3 },
 	{ "ttlmax.test", 1, 1, 0, 86400 },
@@ -80,10 +81,12 @@ add_answers(struct evdns_server_request *req, const char *name, int type,
 {
 	uint8_t a[ANSWERS_MAX * 16] = { 0 };
 	size_t size = type == EVDNS_TYPE_AAAA ? 16 : 4;
+	int each = strcasecmp(name, "twice.test") == 0 ? 2 : 1;
 
 	for (int i = 0; i < n; i++) {
 		a[(size_t)i * size] = type == EVDNS_TYPE_AAAA ? 0xfd : 10;
-		a[(size_t)i * size + size - 1] = (uint8_t)(i + 1);
+		a[(size_t)i * size + size - 1] =
+		    (uint8_t)(i / each + 1);
 	}
 	if (n == 0)
 		return;
@@ -276,6 +279,7 @@ START_TEST(addresses_of_both_families)
 		{ "six.test", 1, 0 },
 		{ "many.test", 4, 4 },
 		{ "manysix.test", 6, 2 },
+		{ "twice.test", 2, 2 },
 	};
 	struct lookup l;
 
@@ -736,7 +740,7 @@ add_reload_tests(TCase *tc)
 static void
 add_answer_tests(TCase *tc)
 {
-	tcase_add_loop_test(tc, addresses_of_both_families, 0, 6);
+	tcase_add_loop_test(tc, addresses_of_both_families, 0, 7);
 	tcase_add_loop_test(tc, no_address, 0, 7);
 	tcase_add_test(tc, silence_lasts_as_long_as_allowed);
 	tcase_add_loop_test(tc, half_an_answer, 0, 2);
