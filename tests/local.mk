@@ -314,6 +314,8 @@ EXTRA_DIST += $(tree_tests) \
 
 # Fuzz targets. Without --enable-fuzzing a plain main() replays the corpus.
 
+turn_sources = tests/fuzz/turn.c tests/fuzz/turn.h
+turn_wraps = -Wl,--wrap=clock_ms,--wrap=clock_us
 fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_ctl \
 	tests/fuzz/fuzz_link tests/fuzz/fuzz_parse tests/fuzz/fuzz_proxy tests/fuzz/fuzz_publish \
 	tests/fuzz/fuzz_uri
@@ -321,11 +323,11 @@ check_PROGRAMS += $(fuzz_programs)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_conf.c
 tests_fuzz_fuzz_conf_LDADD = $(link_conf)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_ctl_SOURCES = $(world_sources) \
+tests_fuzz_fuzz_ctl_SOURCES = $(world_sources) $(turn_sources) \
 	tests/fuzz/fuzz.h tests/fuzz/fuzz_ctl.c
 tests_fuzz_fuzz_ctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/replay
 tests_fuzz_fuzz_ctl_LDADD = src/libctl.a $(link_conf)
-tests_fuzz_fuzz_ctl_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ctl_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS) $(turn_wraps)
 tests_fuzz_fuzz_link_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_link.c
 tests_fuzz_fuzz_link_LDADD = $(link_coap)
 tests_fuzz_fuzz_link_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

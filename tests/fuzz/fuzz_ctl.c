@@ -5,8 +5,8 @@
  * The input is an octet that says how the rest is written (in so many pieces),
  * one with the length of what a client asks for, that, and what is written. A
  * line has an answer, whose last line is "ok" or "error: ..."; whatever is in
- * it, it is printable, and with -j each line of it is JSON. The connection is
- * given up afterwards, or the ninth one would hang.
+ * it, it is printable, and with -j each line of it is JSON. Afterwards the
+ * connection is given up, no timer runs, and no descriptor is left.
  */
 #include "fuzz.h"
 
@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #include <event2/buffer.h>
-#include <event2/event.h>
 
 #include "base/log.h"
 #include "coap/emit.h"
 #include "ctl/control.h"
 #include "ctl/metrics.h"
+#include "turn.h"
 #include "world.h"
 
 enum {
@@ -110,7 +110,7 @@ set_up(void)
 	static const char *const names[] = { "all \"\\" };
 
 	f.act = (struct ctl_actions){ NULL, reload_cb, drain_cb };
-	f.loop = loop_new();
+	f.loop = turn_init();
 	f.udp = f.loop != NULL ? udp_new(f.loop) : NULL;
 	f.resolver = f.loop != NULL ? resolve_new(f.loop, &dns) : NULL;
 	require(f.udp != NULL && f.resolver != NULL, "no loop");
@@ -270,6 +270,7 @@ check_answer(bool json)
 
 /* ---- a connection ---- */
 
+/* Whether it was closed by the other side. */
 static bool
 receive(int fd)
 {
@@ -281,14 +282,7 @@ receive(int fd)
 	return n == 0;
 }
 
-static bool
-turn(int fd)
-{
-	event_base_loop(loop_base(f.loop), EVLOOP_NONBLOCK);
-	return receive(fd);
-}
-
-/* Whether it was closed by the other side. */
+/* Likewise. */
 static bool
 say(int fd, struct span what, size_t piece)
 {
@@ -299,10 +293,13 @@ say(int fd, struct span what, size_t piece)
 
 		if (send(fd, what.p + i, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			break;
-		closed = turn(fd);
+		turn();
+		closed = receive(fd);
 	}
-	for (unsigned i = 0; i < TURNS && !closed; i++)
-		closed = turn(fd);
+	for (unsigned i = 0; i < TURNS && !closed; i++) {
+		turn();
+		closed = receive(fd);
+	}
 	return closed;
 }
 
@@ -317,8 +314,10 @@ show(int fd, struct span path)
 	require(from >= 0 && sendto(from, path.p, path.n, 0,
 		(struct sockaddr *)&ss, n) >= 0, "no datagram");
 	close(from);
-	for (unsigned i = 0; i < 3; i++)
-		turn(fd);
+	for (unsigned i = 0; i < 3; i++) {
+		turn();
+		receive(fd);
+	}
 	for (size_t i = 0; i < f.n; i++)
 		require((uint8_t)f.answer[i] >= ' ' || f.answer[i] == '\n',
 		    "a control character in a trace");
@@ -362,7 +361,7 @@ connection(struct span path, struct span what, size_t piece)
 		require(!whole || has_word(what, "trace"), "no answer");
 	close(fd);
 	for (unsigned i = 0; i < 2; i++)
-		event_base_loop(loop_base(f.loop), EVLOOP_NONBLOCK);
+		turn();
 }
 
 /* The same numbers for monitoring: a comment, or a name and a value, on each
@@ -387,10 +386,23 @@ metrics(void)
 	evbuffer_free(b);
 }
 
+/* The proxy answers whoever is left, by way of both. */
+static void
+take_down(void)
+{
+	proxy_free(f.world.proxy);
+	f.world.proxy = NULL;
+	server_free(f.server);
+	turn();
+	world_fini(&f.world);
+	require(turn_idle(), "a connection is left");
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span path, what;
+	int descriptor;
 	size_t n;
 
 	if (size < 3)
@@ -401,16 +413,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n = data[1] < size - 2 ? data[1] : size - 2;
 	path = span_make(data + 2, n < ASKED_MAX ? n : ASKED_MAX);
 	what = span_make(data + 2 + n, size - 2 - n);
+	descriptor = turn_descriptor();
 	make_proxy(path);
 	connection(path, what, data[0] == 0 ? SIZE_MAX / 2 : data[0]);
 	if (data[0] % 4 == 0)
 		metrics();
-	/* The proxy answers whoever is left, by way of both. */
-	proxy_free(f.world.proxy);
-	f.world.proxy = NULL;
-	server_free(f.server);
-	udp_flush(f.udp);
-	event_base_loop(loop_base(f.loop), EVLOOP_NONBLOCK);
-	world_fini(&f.world);
+	take_down();
+	require(turn_descriptor() == descriptor, "a descriptor is left");
 	return 0;
 }
