@@ -251,6 +251,27 @@ step_notify(struct play *p)
 		play_notify(p, up, (k & 16) != 0);
 }
 
+/* An error about what looks like one of the last requests, or does not. */
+static void
+forge_error(struct play *p, int err)
+{
+	const struct up *up = play_up(p, tape_u8(&p->tape));
+	uint8_t n = tape_u8(&p->tape), at = tape_u8(&p->tape);
+	uint8_t out[4 + 8] = { 0 };
+
+	if (up == NULL)
+		return;
+	out[0] = (uint8_t)(1u << 6 | (unsigned)up->type << 4 | up->ntoken);
+	out[1] = up->code;
+	out[2] = (uint8_t)(up->mid >> 8);
+	out[3] = (uint8_t)up->mid;
+	memcpy(out + 4, up->token, up->ntoken);
+	if (at < sizeof(out))
+		out[at] = tape_u8(&p->tape);
+	world_forge_error(&p->world, &up->to, err, span_make(out,
+	    4 + n % (sizeof(out) - 3)));
+}
+
 static void
 step_error(struct play *p)
 {
@@ -258,6 +279,10 @@ step_error(struct play *p)
 		EPERM, ENETUNREACH };
 	uint8_t which = tape_u8(&p->tape);
 
+	if (which >= 0xf0) {
+		forge_error(p, errors[which % 5]);
+		return;
+	}
 	world_error(&p->world, &p->origins[which % PLAY_ORIGINS].addr,
 	    errors[which / 16 % 5]);
 }

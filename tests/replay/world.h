@@ -118,6 +118,11 @@ bool world_input(struct world *w, const struct addr *from,
  * datagram it sent. */
 void world_error(struct world *w, const struct addr *remote, int err);
 
+/* Likewise, for a datagram that begins with QUOTED, 4 octets or more: whoever
+ * knows the ports can say so. */
+void world_forge_error(struct world *w, const struct addr *remote, int err,
+    struct span quoted);
+
 /* The proxy sends SPARED datagrams, and then N that meet with ERR: EAGAIN, and
  * they leave as soon as time goes on, otherwise they are lost, which who sent
  * them is told by a connected socket. */

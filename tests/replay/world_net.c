@@ -446,6 +446,21 @@ world_error(struct world *w, const struct addr *remote, int err)
 }
 
 void
+world_forge_error(struct world *w, const struct addr *remote, int err,
+    struct span quoted)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &w->socks) {
+		struct net_sock *s = CONTAINER_OF(it, struct net_sock, link);
+
+		if (s->connected && addr_eq(&s->peer, remote))
+			s->ops->error(s->user, err, quoted, w->now);
+	}
+	settle(w);
+}
+
+void
 world_fail_sends(struct world *w, unsigned spared, unsigned n, int err)
 {
 	w->spared = spared;
