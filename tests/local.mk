@@ -374,7 +374,8 @@ tests_fuzz_anomaly_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=conf_load_text
 
 TESTS += tests/fuzz/corpus.t tests/fuzz/anomaly
-EXTRA_DIST += tests/fuzz/corpus.t tests/fuzz/corpus/conf \
+EXTRA_DIST += tests/fuzz/campaign tests/fuzz/corpus.t \
+	tests/fuzz/corpus/conf \
 	tests/fuzz/corpus/ctl \
 	tests/fuzz/corpus/link tests/fuzz/corpus/parse \
 	tests/fuzz/corpus/proxy tests/fuzz/corpus/publish \
