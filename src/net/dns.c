@@ -144,6 +144,7 @@ consider(struct dns_query *q)
 		timer_start(loop_timers(q->dns->loop), &q->deadline, soon);
 }
 
+/* An IPv4-mapped address is none that AAAA is for: such a host has an A. */
 static void
 take_addrs(struct dns_ask *k, int type, int count, const void *addresses)
 {
@@ -163,7 +164,8 @@ take_addrs(struct dns_ask *k, int type, int count, const void *addresses)
 	for (int i = 0; i < count; i++) {
 		memcpy(to, p, size);
 		p += size;
-		if (addr_from_sockaddr(&a, sa))
+		if (addr_from_sockaddr(&a, sa) &&
+		    (a.family == 6) == (type == DNS_IPv6_AAAA))
 			name_addrs_add(&k->addrs, &a);
 	}
 	k->answer = k->addrs.n > 0 ? DNS_ADDRS : DNS_NO_NAME;

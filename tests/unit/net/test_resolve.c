@@ -19,10 +19,11 @@ enum {
 	MAX_TTL_MS = 10000,
 	ANSWERS_MAX = 20,
 	SILENT = -1,
+	MAPPED = -2,		/* one, that is an IPv4 address */
 };
 
 /* A name as the server of the tests has it. SIX and FOUR: how many addresses,
- * or SILENT. */
+ * SILENT or MAPPED. */
 struct record {
 	const char *name;
 	int six, four;
@@ -43,6 +44,8 @@ static const struct record records[] = {
 	{ "broken.test", 0, 0, DNS_ERR_SERVERFAILED, 5 },
 	{ "refused.test", 0, 0, DNS_ERR_REFUSED, 5 },
 	{ "malformed.test", 0, 0, DNS_ERR_FORMAT, 5 },
+	{ "mapped.test", MAPPED, 1, 0, 5 },
+	{ "onlymapped.test", MAPPED, 0, 0, 5 },
 	{ "many.test", 10, 10, 0, 5 },
 	{ "manysix.test", 10, 2, 0, 5 },
 	{ "twice.test", 4, 4, 0, 5 },
@@ -83,6 +86,13 @@ add_answers(struct evdns_server_request *req, const char *name, int type,
 	size_t size = type == EVDNS_TYPE_AAAA ? 16 : 4;
 	int each = strcasecmp(name, "twice.test") == 0 ? 2 : 1;
 
+	if (n == MAPPED) {
+		memcpy(a, (const uint8_t[16]){ [10] = 0xff, [11] = 0xff,
+		    [12] = 10, [15] = 1 }, 16);
+		(void)evdns_server_request_add_aaaa_reply(req, name, 1, a,
+		    ttl);
+		return;
+	}
 	for (int i = 0; i < n; i++) {
 		a[(size_t)i * size] = type == EVDNS_TYPE_AAAA ? 0xfd : 10;
 		a[(size_t)i * size + size - 1] =
@@ -291,6 +301,18 @@ START_TEST(addresses_of_both_families)
 		ck_assert_uint_eq(l.a[i].port, 0);
 	}
 	ck_assert_uint_eq(resolve_stats(res)->queries, 1);
+}
+END_TEST
+
+/* IPv4 addresses among those that come first, and some twice. */
+START_TEST(mapped_addresses_are_none)
+{
+	struct lookup l;
+
+	ck_assert_int_eq(look_up(&l, "mapped.test"), RESOLVE_OK);
+	ck_assert_uint_eq(l.n, 1);
+	ck_assert_uint_eq(l.a[0].family, 4);
+	ck_assert_int_eq(look_up(&l, "onlymapped.test"), RESOLVE_NOT_FOUND);
 }
 END_TEST
 
@@ -741,6 +763,7 @@ static void
 add_answer_tests(TCase *tc)
 {
 	tcase_add_loop_test(tc, addresses_of_both_families, 0, 7);
+	tcase_add_test(tc, mapped_addresses_are_none);
 	tcase_add_loop_test(tc, no_address, 0, 7);
 	tcase_add_test(tc, silence_lasts_as_long_as_allowed);
 	tcase_add_loop_test(tc, half_an_answer, 0, 2);
