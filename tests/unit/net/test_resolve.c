@@ -590,14 +590,6 @@ START_TEST(recovered_server_is_used)
 }
 END_TEST
 
-START_TEST(resolv_conf_is_the_default)
-{
-	struct resolver *r = new_resolver(0);
-
-	resolve_free(r);
-}
-END_TEST
-
 /* ---- from one configuration to the next ---- */
 
 /* S is asked from now on. */
@@ -773,7 +765,6 @@ add_answer_tests(TCase *tc)
 	tcase_add_loop_test(tc, localhost_is_this_host, 0, 3);
 	tcase_add_test(tc, dead_server_is_passed_over);
 	tcase_add_test(tc, recovered_server_is_used);
-	tcase_add_test(tc, resolv_conf_is_the_default);
 }
 
 static void

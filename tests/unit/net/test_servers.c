@@ -1,5 +1,9 @@
 #include "net/servers.h"
 
+#include <stdio.h>
+
+#include <event2/dns.h>
+
 #include "fixture.h"
 #include "suites.h"
 #include "unit.h"
@@ -64,6 +68,55 @@ START_TEST(of_a_file)
 }
 END_TEST
 
+/* Whether evdns asks the server at A, port 53. */
+static bool
+asks(struct servers *s, const struct addr *a)
+{
+	struct sockaddr_storage ss;
+	struct addr other;
+	int n = evdns_base_count_nameservers(s->dns.evdns);
+
+	for (int i = 0; i < n; i++) {
+		ck_assert_int_gt(evdns_base_get_nameserver_addr(s->dns.evdns,
+		    i, (struct sockaddr *)&ss, sizeof(ss)), 0);
+		ck_assert(addr_from_sockaddr(&other, (struct sockaddr *)&ss));
+		if (addr_eq(&other, a))
+			return true;
+	}
+	return false;
+}
+
+/* Those of resolv.conf, each of them and no other; without one, the servers of
+ * this host. */
+START_TEST(resolv_conf_is_the_default)
+{
+	struct dns_conf none = with(0);
+	struct servers *s = servers_new(fx.loop, &none);
+	struct addr a = { .family = 4, .ip = { 127, 0, 0, 1 } };
+	FILE *f = fopen("/etc/resolv.conf", "re");
+	char line[512], text[64];
+	int found = 0;
+
+	ck_assert_ptr_nonnull(s);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, " nameserver %63s", text) != 1 ||
+		    !addr_parse_ip(&a, span_str(text), true))
+			continue;
+		a.port = 53;
+		ck_assert_msg(asks(s, &a), "%s is not asked", text);
+		found++;
+	}
+	a.port = 53;
+	if (found == 0)
+		ck_assert(asks(s, &a));
+	ck_assert_int_le(evdns_base_count_nameservers(s->dns.evdns),
+	    found > 0 ? found : 1);
+	if (f != NULL)
+		fclose(f);
+	servers_free(s);
+}
+END_TEST
+
 START_TEST(alike)
 {
 	struct dns_conf one = with(1), two = with(2), none = with(0);
@@ -97,6 +150,7 @@ servers_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, same);
 	tcase_add_test(tc, of_a_file);
+	tcase_add_test(tc, resolv_conf_is_the_default);
 	tcase_add_test(tc, alike);
 	suite_add_tcase(s, tc);
 	return s;

@@ -432,12 +432,17 @@ END_TEST
 START_TEST(ends)
 {
 	struct fetch *f = observes('a', 'x');
+	size_t sent;
 
 	observes('b', 'x');
 	observes('c', 'y');
 	state(f, COAP_CON, 2, '2', 1);
-	server_close(server);	/* nobody hears it */
+	sent = net.nsent;
+	server_close(server);
+	/* Nobody hears the state, nor the one before once more. */
 	state(f, COAP_CON, 3, '3', 1);
+	timers_run(&timers, START + 4000);
+	ck_assert_uint_eq(net.nsent, sent);
 	agree(3);
 }
 END_TEST
