@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/table.h"
+
 int
 unit_main(Suite *(*const *suites)(void), size_t n)
 {
@@ -17,4 +19,21 @@ unit_main(Suite *(*const *suites)(void), size_t n)
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+size_t
+unit_longest_chain(const struct table *t)
+{
+	size_t longest = 0;
+
+	ck_assert_ptr_null(t->old);
+	for (size_t i = 0; i <= t->mask; i++) {
+		size_t n = 0;
+
+		for (struct table_node *p = t->buckets[i]; p != NULL;
+		     p = p->next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
 }

@@ -310,23 +310,6 @@ END_TEST
 
 enum { CRAFTED = 1024, PLAIN = 100000, LONGEST = 32 };
 
-static size_t
-longest_chain(const struct table *t)
-{
-	size_t longest = 0;
-
-	ck_assert_ptr_null(t->old);
-	for (size_t i = 0; i <= t->mask; i++) {
-		size_t n = 0;
-
-		for (struct table_node *p = t->buckets[i]; p != NULL;
-		     p = p->next)
-			n++;
-		longest = n > longest ? n : longest;
-	}
-	return longest;
-}
-
 static uint64_t
 fnv(struct span s)
 {
@@ -383,7 +366,7 @@ longest(const uint64_t *v, size_t n, uint64_t (*hash)(struct span),
 		table_insert(&t, &nodes[i],
 		    hash != NULL ? hash(s) : siphash(key, s));
 	}
-	found = longest_chain(&t);
+	found = unit_longest_chain(&t);
 	table_fini(&t);
 	free(nodes);
 	return found;

@@ -322,23 +322,6 @@ nothing(struct table_node *n, void *arg)
 	(void)arg;
 }
 
-static size_t
-longest_chain(const struct table *t)
-{
-	size_t longest = 0;
-
-	ck_assert_ptr_null(t->old);
-	for (size_t i = 0; i <= t->mask; i++) {
-		size_t n = 0;
-
-		for (struct table_node *p = t->buckets[i]; p != NULL;
-		     p = p->next)
-			n++;
-		longest = n > longest ? n : longest;
-	}
-	return longest;
-}
-
 /* Hash flooding (ATK-35): every port of an address is a client, and sends the
  * same Message ID, or one client every Message ID: no bucket gets long. */
 START_TEST(flooding)
@@ -365,16 +348,16 @@ START_TEST(flooding)
 		    peer_mid_hash(p, 0x1234));
 	}
 	ck_assert_uint_eq(ps.table.count, PORTS);
-	ck_assert_uint_le(longest_chain(&same_mid), LONGEST);
+	ck_assert_uint_le(unit_longest_chain(&same_mid), LONGEST);
 	table_fini(&same_mid);
 	ck_assert(table_init(&one_peer, 65536));
 	for (unsigned mid = 0; mid < 65536; mid++)
 		table_insert(&one_peer, &nodes[mid],
 		    peer_mid_hash(p, (uint16_t)mid));
-	ck_assert_uint_le(longest_chain(&one_peer), LONGEST);
+	ck_assert_uint_le(unit_longest_chain(&one_peer), LONGEST);
 	table_fini(&one_peer);
 	table_each(&ps.table, nothing, NULL);	/* it has grown to its size */
-	ck_assert_uint_le(longest_chain(&ps.table), LONGEST);
+	ck_assert_uint_le(unit_longest_chain(&ps.table), LONGEST);
 	peers_fini(&ps);
 	free(nodes);
 }
