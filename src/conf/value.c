@@ -420,16 +420,6 @@ read_rate(const struct value_at *at, struct span word, void *out)
 	    NULL : value_not;
 }
 
-/* Includes are followed while reading. */
-static const char *
-read_nothing(const struct value_at *at, struct span word, void *out)
-{
-	(void)at;
-	(void)word;
-	(void)out;
-	return NULL;
-}
-
 static const char *const bools[] = { "yes", "no", NULL };
 static const char *const methods[] = { "GET", "POST", "PUT", "DELETE", "FETCH",
 	"PATCH", "iPATCH", NULL };
@@ -483,7 +473,7 @@ const struct value_type
 	.example = "for example 4.04 \"no such host\"" },
     value_rate = { .noun = "a rate", .read = read_rate, .max = 5,
 	.example = "for example off, 50/s, 50/s burst 100 per client" },
-    value_include = { .noun = "a file", .read = read_nothing,
+    value_include = { .noun = "a file",	/* read by conf/load.c */
 	.example = "for example conf.d/*.conf" };
 
 static const char *

@@ -4,6 +4,9 @@
  * Every request ends in answer() or answer_none(), once.
  */
 #include "proxy/core.h"
+
+#include <assert.h>
+
 #include "proxy/links.h"
 #include "proxy/local.h"
 #include "proxy/observation.h"
@@ -107,8 +110,7 @@ answer_text(struct proxy *p, struct request *r, uint8_t code,
 {
 	struct reply reply = { code, opts, span_str(text) };
 
-	if (reply.payload.n > TEXT_MAX)
-		reply.payload.n = TEXT_MAX;
+	assert(reply.payload.n <= TEXT_MAX);
 	return answer(p, r, &reply);
 }
 

@@ -79,9 +79,9 @@ classify_forward(struct classified *c, const struct inbound *in,
 	case ADMIT_FORWARD_OFF:
 		return fail(c, COAP_505, "not a forward proxy");
 	case ADMIT_FORWARD_DENIED:
-		return fail(c, COAP_403, "not for this client");
+		break;
 	}
-	return false;
+	return fail(c, COAP_403, "not for this client");
 }
 
 static bool
