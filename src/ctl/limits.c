@@ -1,5 +1,5 @@
 /*
- * limits: two tables, each row with the one counter that says it.
+ * limits: tables, each row with the one number that says it.
  */
 #include "ctl/limits.h"
 
@@ -102,4 +102,55 @@ limits_eviction(size_t i)
 {
 	return i < sizeof(evictions) / sizeof(evictions[0]) ? &evictions[i] :
 	    NULL;
+}
+
+static uint64_t
+open_ports(const struct sources *src)
+{
+	const struct dests_stats *s = client_dests_stats(src->client);
+
+	return s->opened - s->closed;
+}
+
+COUNT(requests_now, levels->requests)
+COUNT(received_now, dgram_received_count(server_dgram(src->server)))
+COUNT(exchanges_now, dgram_sent_count(server_dgram(src->server)) +
+    dgram_sent_count(client_dgram(src->client)))
+COUNT(clients_now, dgram_peers(server_dgram(src->server))->table.count)
+COUNT(destinations_now, client_dests(src->client)->count)
+COUNT(ports_now, open_ports(src))
+COUNT(observers_now, levels->observers)
+COUNT(observations_now, levels->observations)
+COUNT(uploads_now, levels->uploads)
+COUNT(transfers_now, levels->transfers)
+COUNT(fetches_now, levels->fetches)
+COUNT(cache_now, levels->cached)
+COUNT(names_now, resolve_cached(src->resolver))
+COUNT(rates_now, levels->rates)
+COUNT(confirmed_now, levels->confirmed)
+COUNT(held_now, levels->held)
+
+static const struct level tables[] = {
+	{ "requests", requests_now },
+	{ "received", received_now },
+	{ "exchanges", exchanges_now },
+	{ "clients", clients_now },
+	{ "destinations", destinations_now },
+	{ "upstream-ports", ports_now },
+	{ "observers", observers_now },
+	{ "observations", observations_now },
+	{ "uploads", uploads_now },
+	{ "transfers", transfers_now },
+	{ "fetches", fetches_now },
+	{ "cache", cache_now },
+	{ "names", names_now },
+	{ "rate-limits", rates_now },
+	{ "confirmed", confirmed_now },
+	{ "held-back", held_now },
+};
+
+const struct level *
+limits_level(size_t i)
+{
+	return i < sizeof(tables) / sizeof(tables[0]) ? &tables[i] : NULL;
 }

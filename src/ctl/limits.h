@@ -1,5 +1,6 @@
 /*
- * limits: how often each bound of the configuration has been met.
+ * limits: how often each bound of the configuration has been met, and how much
+ * there is in each table.
  *
  * Read from the statistics of the modules; the names are the label "table" of
  * the metrics, and that of the field COAP_LIMIT in the journal.
@@ -28,5 +29,14 @@ const struct limit *limits_row(size_t i);
 
 /* Likewise of those at which something else is forgotten before its time. */
 const struct limit *limits_eviction(size_t i);
+
+struct level {
+	const char *table;
+	uint64_t (*entries)(const struct sources *src,
+	    const struct proxy_levels *levels);
+};
+
+/* The I-th table; NULL behind the last. */
+const struct level *limits_level(size_t i);
 
 #endif

@@ -296,6 +296,22 @@ limit_evictions(struct view *v)
 }
 
 static void
+table_entries(struct view *v)
+{
+	const struct level *l;
+
+	for (size_t i = 0; (l = limits_level(i)) != NULL; i++)
+		VALUE(v, l->entries(v->src, &v->levels), "table", l->table);
+}
+
+static void
+buffers(struct view *v)
+{
+	VALUE(v, buf_pool_used(v->src->bufs), "state", "used");
+	VALUE(v, buf_pool_held(v->src->bufs), "state", "kept");
+}
+
+static void
 loop_lag_seconds(struct view *v)
 {
 	expo_histo(&v->expo, loop_lag(v->src->loop),
@@ -355,6 +371,9 @@ const struct family work_families[] = {
 	    "Work refused because a configured limit was reached."),
 	COUNTER("table_evictions_total", limit_evictions,
 	    "Entries forgotten before their time to make room."),
+	GAUGE("table_entries", table_entries, "What there is in each table."),
+	GAUGE("buffer_bytes", buffers,
+	    "Memory for datagrams, in use and kept for more."),
 	HISTOGRAM("event_loop_lag_seconds", loop_lag_seconds,
 	    "How late timers ran."),
 	{ NULL, NULL, NULL, NULL },

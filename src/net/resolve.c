@@ -536,11 +536,23 @@ resolve_free(struct resolver *resolver)
 	timer_start(loop_timers(r->loop), &r->reap, loop_now(r->loop));
 }
 
-const struct resolve_stats *
-resolve_stats(const struct resolver *resolver)
+static const struct real *
+real_of(const struct resolver *resolver)
 {
 	const char *p = (const char *)resolver -
 	    offsetof(struct real, resolver);
 
-	return &((const struct real *)(const void *)p)->stats;
+	return (const struct real *)(const void *)p;
+}
+
+const struct resolve_stats *
+resolve_stats(const struct resolver *resolver)
+{
+	return &real_of(resolver)->stats;
+}
+
+size_t
+resolve_cached(const struct resolver *resolver)
+{
+	return real_of(resolver)->names.table.count;
 }

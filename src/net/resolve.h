@@ -55,4 +55,7 @@ void resolve_free(struct resolver *r);
 
 const struct resolve_stats *resolve_stats(const struct resolver *r);
 
+/* Names known now, those too old included. */
+size_t resolve_cached(const struct resolver *r);
+
 #endif

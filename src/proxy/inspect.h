@@ -16,6 +16,8 @@ struct proxy_levels {
 	uint64_t cache_evicted, cache_refused, cache_stored;
 	uint64_t cache_invalidated;
 	size_t uploads, downloads;	/* bodies being put together */
+	size_t transfers, fetches;
+	size_t rates, confirmed, held;	/* remembered: clients, origins */
 	uint64_t uploads_done, uploads_expired, uploads_dropped,
 	    uploads_refused;
 	/* Refused for want of room, */

@@ -298,6 +298,8 @@ blockwise_transfers_total direction result
 dns_lookups_total result
 dns_lookup_duration_seconds
 memory_limit_rejections_total table
+table_entries table
+buffer_bytes state
 event_loop_lag_seconds worker
 """
 
