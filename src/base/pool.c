@@ -95,6 +95,8 @@ pool_limit(struct pool *p, size_t max)
 void
 pool_limit_slowly(struct pool *p, size_t max, size_t spare)
 {
+	size_t now = p->used + spare < p->max ? p->used + spare : p->max;
+
 	p->goal = max;
-	p->max = max > p->used + spare ? max : p->used + spare;
+	p->max = max > now ? max : now;
 }

@@ -65,8 +65,8 @@ pool_put(struct pool *p, void *obj)
 void pool_limit(struct pool *p, size_t max);
 
 /* Likewise for a pool whose user makes room when it is full. While more than
- * MAX are in use, or less than SPARE below that, the limit is above it, and
- * comes down as pool_shrinks() is asked. */
+ * MAX are in use, or less than SPARE below that, the limit is above it, but not
+ * above the one before, and comes down as pool_shrinks() is asked. */
 void pool_limit_slowly(struct pool *p, size_t max, size_t spare);
 
 /* P was full, and one has been given back: whether another one has to be. The

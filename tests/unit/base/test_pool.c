@@ -154,10 +154,39 @@ START_TEST(lower_limit_slowly)
 	ck_assert_uint_eq(p.used, 4);
 	ck_assert(!pool_shrinks(&p));
 	/* What is to spare is there at once. */
+	pool_limit_slowly(&p, 10, 2);
 	pool_limit_slowly(&p, 1, 2);
 	ck_assert_uint_eq(p.max, 6);
 	pool_limit_slowly(&p, 9, 2);
 	ck_assert_uint_eq(p.max, 9);
+	while (n > 0)
+		pool_put(&p, objects[--n]);
+	pool_fini(&p);
+}
+END_TEST
+
+/* A limit that is said again and again, as by reloads, is none that grows. */
+START_TEST(limit_said_again)
+{
+	enum { MAX = 20, SPARE = 8 };
+	struct pool p;
+	size_t n = 0;
+
+	pool_init(&p, 100, MAX);
+	for (int round = 0; round < 10; round++) {
+		while (p.used < p.max)
+			objects[n++] = pool_get(&p);
+		pool_limit_slowly(&p, MAX, SPARE);
+		ck_assert_uint_eq(p.max, MAX);
+	}
+	/* Nor one that has come down. */
+	pool_limit_slowly(&p, 1, SPARE);
+	for (size_t max = p.max; n > 10; max = p.max) {
+		pool_put(&p, objects[--n]);
+		pool_limit_slowly(&p, 1, SPARE);
+		ck_assert_uint_le(p.max, max);
+	}
+	ck_assert_uint_eq(p.max, 10 + SPARE);
 	while (n > 0)
 		pool_put(&p, objects[--n]);
 	pool_fini(&p);
@@ -176,6 +205,7 @@ pool_suite(void)
 	tcase_add_test(tc, absurd_size);
 	tcase_add_test(tc, lower_limit);
 	tcase_add_test(tc, lower_limit_slowly);
+	tcase_add_test(tc, limit_said_again);
 	suite_add_tcase(s, tc);
 	return s;
 }
