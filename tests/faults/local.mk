@@ -7,13 +7,18 @@ fault_tests = \
 	tests/faults/test_resources.py
 
 if HAVE_PYTHON
-TESTS += $(fault_tests)
+TESTS += $(fault_tests) tests/faults/soak.py
 endif
 EXTRA_DIST += $(fault_tests) \
 	tests/faults/fail.c \
 	tests/faults/failing.py \
+	tests/faults/hasten.c \
 	tests/faults/load.py \
-	tests/faults/origin.py
+	tests/faults/origin.py \
+	tests/faults/soak.py \
+	tests/faults/soak_clients.py \
+	tests/faults/soak_origin.py \
+	tests/faults/soak_watch.py
 
 # Calls of libc that fail, within the proxy alone (LD_PRELOAD). No sanitizer
 # and no instrumentation: it is in the way of both.
@@ -28,4 +33,10 @@ tests/faults/fail.so: $(srcdir)/tests/faults/fail.c
 check-faults:
 	FAULTS=full $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(fault_tests)'
 
-.PHONY: check-faults
+# An hour of mixed traffic instead of a minute.
+check-soak:
+	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(MAKE) $(AM_MAKEFLAGS) check \
+	    TESTS=tests/faults/soak.py
+	cat tests/faults/soak.log
+
+.PHONY: check-faults check-soak
