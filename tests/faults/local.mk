@@ -2,9 +2,14 @@
 # The short form of each runs with make check; FAULTS=full is that of
 # make check-faults, some of whose tests take minutes.
 
+check_PROGRAMS += tests/faults/impair
+tests_faults_impair_SOURCES = tests/faults/impair.c
+
 fault_tests = \
 	tests/faults/test_flood.py
 	tests/faults/test_resources.py
+	tests/faults/test_flood.py \
+	tests/faults/test_network.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests) tests/faults/soak.py
@@ -29,6 +34,8 @@ tests/faults/fail.so: $(srcdir)/tests/faults/fail.c
 	$(AM_V_CCLD)$(MKDIR_P) tests/faults && \
 	    $(CC) -D_GNU_SOURCE -std=gnu17 -O2 -Wall -Wextra -fPIC \
 	    -fno-builtin -shared -o $@ $(srcdir)/tests/faults/fail.c
+	tests/faults/netns.py \
+	tests/faults/origin.py
 
 check-faults:
 	FAULTS=full $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(fault_tests)'

@@ -10,7 +10,7 @@ import threading
 import zlib
 
 from coap import (ACK, BLOCK1, BLOCK2, CON, EMPTY, ETAG, GET, PUT, REQUEST_TAG,
-                  RST, WAIT, Endpoint, Message, Origin, Silence, block)
+                  RST, WAIT, Message, Origin, Silence, block)
 
 
 def octets(number, seed=0):
@@ -134,8 +134,8 @@ class Store(Origin):
     complete. tags: the lists of Request-Tags of bodies that came in blocks.
     requests: how many there were."""
 
-    def __init__(self, size=1024):
-        super().__init__()
+    def __init__(self, size=1024, address='127.0.0.1'):
+        super().__init__(address)
         self.size = size
         self.bodies, self.puts, self.tags, self.requests = {}, [], [], 0
         self.error = None
@@ -240,8 +240,7 @@ class Store(Origin):
         return self
 
     def __exit__(self, kind, *_):
-        with Endpoint() as end:
-            end.send_raw(b'', ('127.0.0.1', self.port))
+        self.send_raw(b'', self.socket.getsockname())
         self._thread.join(WAIT)
         self.close()
         if self.error and kind is None:

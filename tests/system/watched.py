@@ -9,7 +9,7 @@ import threading
 import time
 
 from coap import (BLOCK2, CON, CONTENT_FORMAT, EMPTY, ETAG, MAX_AGE, NON,
-                  OBSERVE, RST, WAIT, Endpoint, Message, Origin, block)
+                  OBSERVE, RST, WAIT, Message, Origin, block)
 
 
 class Event:
@@ -31,8 +31,9 @@ class Watched(Origin):
     notifications. NUMBER is the value of Observe; it grows by one with each
     change."""
 
-    def __init__(self, body=b'', max_age=60, port=0, size=1024, type=CON):
-        super().__init__(port=port)
+    def __init__(self, body=b'', max_age=60, port=0, size=1024, type=CON,
+                 address='127.0.0.1'):
+        super().__init__(address, port)
         self.body, self.max_age, self.size, self.type = (
             body, max_age, size, type)
         self.number = 1
@@ -46,8 +47,7 @@ class Watched(Origin):
         self._thread.start()
 
     def close(self):
-        with Endpoint() as end:
-            end.send_raw(b'', ('127.0.0.1', self.port))
+        self.send_raw(b'', self.socket.getsockname())
         self._thread.join(WAIT)
         super().close()
 
