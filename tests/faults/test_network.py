@@ -13,6 +13,10 @@ import itertools
 import math
 import os
 import pathlib
+import random
+import re
+import socket
+import struct
 import sys
 import time
 import types
@@ -20,12 +24,15 @@ import types
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'system'))
 
 import tap                                              # noqa: E402
-from coap import POST, Client, Endpoint                 # noqa: E402
+from blocks import Store, download, octets, upload       # noqa: E402
+from coap import (ACK, CON, EMPTY, GET, OBSERVE, POST,   # noqa: E402
+                  Client, Endpoint, Message, Origin)
 from load import Load                                   # noqa: E402
 from netns import Net                                   # noqa: E402
 from origin import FaultOrigin                          # noqa: E402
 from programs import Proxy                              # noqa: E402
-from tap import equal, test                             # noqa: E402
+from tap import Skip, equal, test                       # noqa: E402
+from watched import Watched                             # noqa: E402
 
 FULL = os.environ.get('FAULTS') == 'full'
 tap.LIMIT = 2000 if FULL else 180
@@ -51,7 +58,7 @@ def together(name):
         def _():
             if not _results:
                 begin_all()
-            if values := _results[name].result():
+            if values := _results[name].result():   # or the exception
                 print(f'# {values}')
     return register
 
@@ -103,6 +110,26 @@ def load(s, **args):
     with s.client.inside():
         return s.stack.enter_context(
             Load(s.to, address=s.client.address(s.near), **args))
+
+
+def acknowledge(c, m):
+    if m.type == CON:
+        c.send(Message(EMPTY, type=ACK, mid=m.mid, token=b''))
+
+
+def transfer(c, requests, wait=60):
+    """One of blocks.py, over a line that doubles and delays: what is no answer
+    to the latest request is left alone."""
+    answer = None
+    while True:
+        try:
+            request = c.send(requests.send(answer))
+        except StopIteration as end:
+            return end.value
+        answer = None
+        while not answer or answer.token != request.token:
+            answer = c.receive(wait)
+            acknowledge(c, answer)
 
 
 def until(condition, what, timeout=20):
@@ -239,5 +266,424 @@ for percent in (1, 5, 10, 20, 30) if FULL else (10, 30):
 for line_name in 'near', 'far':
     together(f'F10d: 10 % loss in bursts of 5 on the {line_name} line')(
         lambda n=line_name: lossy(n, 10, 10, burst=5))
+
+
+# ---- copies and disorder: F10 ----
+
+DISORDER = {'duplicate': 20, 'reorder': 20, 'lag': 60, 'jitter': 50}
+
+
+@together('F10: doubled and overtaken on both lines, each POST executed once')
+def _():
+    requests = 2000 if FULL else 300
+    with scene() as s:
+        s.near.set(**DISORDER)
+        s.far.set(**DISORDER)
+        asking = load(s, code=POST, clients=32, stream=10, pause=0.2)
+        until(lambda: asking.sent >= requests, 'requests', tap.LIMIT)
+        done, seen = asking.stop(), s.origin.end()
+        equal((done.right, done.lost), (done.sent, 0), done)
+        equal((seen['executed'], seen['twice']), (done.sent, 0), seen)
+        equal(seen['repeats'] > 0, True, 'doubled')
+        return f'{done}, {seen}'
+
+
+def notified(s, states):
+    """(Observe, number of the state) of the notifications, as they came, of a
+    client that observes while STATES states follow each other. The last one is
+    among them."""
+    c = client(s)
+    request = c.send(Message(GET, '/x', [(OBSERVE, 0)]))
+    heard = []
+
+    def hear(wait):
+        while c.ready(wait):
+            m = c.receive()
+            acknowledge(c, m)
+            if m.token == request.token and m.code != EMPTY:
+                equal(m.code, '2.05')
+                heard.append((int.from_bytes(m.value(OBSERVE), 'big'),
+                              int(m.payload)))
+            wait = 0
+
+    until(lambda: hear(0.1) or heard, 'registration')
+    for n in range(1, states):
+        s.origin.set(str(n).encode())
+        hear(random.uniform(0, 0.06))
+    until(lambda: hear(0.1) or any(n == states - 1 for _, n in heard),
+          'the last state')
+    hear(1)
+    return heard
+
+
+@together('F10: notifications that overtake each other are put in order')
+def _():
+    states = 1000 if FULL else 150
+    with scene(origin=lambda address: Watched(b'0', type=0,
+                                              address=address)) as s:
+        # Copies of a notification are for whoever gets them to notice.
+        s.far.set(**DISORDER)
+        heard = notified(s, states)
+        numbers = [n for _, n in heard]
+        equal(numbers == sorted(set(numbers)), True, heard)
+        late = s.far.count()[1]['late']
+    with scene(origin=lambda address: Watched(b'0', address=address)) as s:
+        s.near.set(**DISORDER)
+        s.far.set(**DISORDER)
+        heard = notified(s, states)
+        numbers = [n for _, n in sorted(set(heard))]
+        equal(numbers == sorted(set(numbers)), True, heard)
+        equal(sorted(heard)[-1][1], states - 1)
+        return (f'{len(numbers)} of {states} states delivered, {late} '
+                'notifications late on the far line')
+
+
+@together('F10: bodies in blocks are whole, whatever is doubled and overtaken')
+def _():
+    with scene(origin=lambda address: Store(address=address)) as s:
+        s.near.set(**DISORDER)
+        s.far.set(**DISORDER)
+        bodies = {f'/{n}': octets(5000 + 300 * n, n) for n in range(6)}
+        s.origin.bodies.update(bodies)
+        clients = [client(s) for _ in range(12)]
+
+        def get(c, path):
+            answer, body = transfer(c, download(path, 512))
+            equal((answer.code, body == bodies[path]), ('2.05', True), path)
+
+        def put(c, path):
+            equal(transfer(c, upload('0.03', f'/up{path}', bodies[path],
+                                     512)).code, '2.01', path)
+
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            list(pool.map(lambda n: (put if n % 2 else get)(
+                clients[n], f'/{n // 2}'), range(12)))
+        equal(s.origin.error, None)
+        for path, body in bodies.items():
+            equal(s.origin.bodies[f'/up{path}'] == body, True, path)
+        equal(len(s.origin.puts), len(bodies), 'uploads executed')
+        doubled = [way['doubled'] for line in (s.near, s.far)
+                   for way in line.count()]
+        return f'12 bodies, packets doubled {doubled}'
+
+
+# ---- blackout: F10b ----
+
+RECOVERY = 3
+# How many times longer that may take while others keep the machine busy.
+SLACK = 2
+
+
+def blackout(line_name, seconds):
+    with scene(TIMING) as s:
+        s.near.set(delay=5)
+        s.far.set(delay=5)
+        line = getattr(s, line_name)
+        asking = load(s, code=POST, clients=32, stream=20, pause=0.2,
+                      ack_timeout=ACK_TIMEOUT,
+                      patience=ACK_TIMEOUT * WAIT_FACTOR + 5)
+        until(lambda: asking.result().right > 100, 'answers')
+        line.set(blackout=1)
+        began = asking.now()
+        until(lambda: asking.now() >= began + seconds, 'blackout', seconds + 9)
+        pending, sent = asking.sent - len(asking.answers), asking.sent
+        before, far = len(asking.answers), s.far.count()[0]['seen']
+        line.set(blackout=0)
+        end = asking.now()
+        until(lambda: any(a.what == 'right' for a in asking.answers[before:]),
+              'an answer', 150)
+        burst = s.far.count()[0]['seen'] - far
+        new = asking.sent - sent
+        recovered = asking.result().first_right_after(end)
+        # By then all is as before: the window of the server has room.
+        calm = max(asking.now(), end + 8)
+        until(lambda: asking.now() >= calm + 2, 'time')
+        done, seen = asking.stop(), s.origin.end()
+        text = (f'{line_name} {seconds} s: recovered={recovered:.3f} '
+                f'pending={pending} burst={burst} new={new} {done} {seen}')
+        # Once a request is given up the server gets PROBING_RATE, 1 octet a
+        # second, of requests whose copies are up to 48 s apart (RFC 7252 4.7).
+        given_up = line_name == 'far' and seconds > ACK_TIMEOUT * 31
+        limit = 120 if given_up else RECOVERY * SLACK
+        equal(recovered <= limit, True, text)
+        # One copy of each, at most.
+        equal(burst <= pending + new, True, text)
+        equal((done.wrong, seen['twice']), (0, 0), text)
+        after = done.between(calm)
+        equal(after.right, len(after.answers), text)
+        late = [a for a in done.answers if a.what == 'lost' and
+                not began - ACK_TIMEOUT * WAIT_FACTOR < a.sent < end]
+        equal(late, [], text)
+        return text
+
+
+for line_name in 'near', 'far':
+    for seconds in (5, 30, 120) if FULL else (5,):
+        together(f'F10b: {seconds} s without the {line_name} line: served '
+                 'again within 3 s, no burst')(
+            lambda n=line_name, t=seconds: blackout(n, t))
+
+
+# ---- fragments: F10c ----
+
+LARGE = 1380    # with a header of CoAP, UDP and IP above 1280
+
+
+@together('F10c: large answers reach a client that gets no fragments')
+def _():
+    with scene(near_mtu=1280,
+               origin=lambda address: Store(2048, address)) as s:
+        s.near.set(fragments=1)
+        body = s.origin.bodies['/x'] = octets(LARGE)
+        for settings in {'fragments': 1}, {'fragments': 0, 'size': 1279}:
+            s.near.set(**settings)
+            answer, got = transfer(client(s), download('/x'), 10)
+            equal((answer.code, got == body), ('2.05', True))
+            # Not to be shared, so kept for this client.
+            c = client(s)
+            answer = transfer(c, upload(POST, '/x', body, 512), 10)
+            equal((answer.code, len(answer.payload)), ('2.04', 1024))
+            equal(answer.payload == body[::-1][:1024], True)
+            equal(s.near.count()[1]['lost'], 0, 'lost from the proxy')
+
+
+@together('F10c: large answers that do not reach the proxy are a 5.04')
+def _():
+    with scene(TIMING, far_mtu=1280,
+               origin=lambda address: Store(2048, address)) as s:
+        s.far.set(fragments=1)
+        s.origin.bodies.update({'/x': octets(LARGE), '/y': octets(1000)})
+
+        def get_small():
+            _, body = transfer(client(s), download('/y'), 10)
+            equal(body == s.origin.bodies['/y'], True)
+
+        for _ in range(3):      # the server's window grows
+            get_small()
+        began = time.monotonic()
+        c = client(s)
+        request = c.send(Message(GET, '/x'))
+        # Others notice nothing, nor do bodies that go up.
+        get_small()
+        equal(transfer(client(s), upload('0.03', '/z', octets(LARGE), 1024),
+                       10).code, '2.01')
+        answer = None
+        while not answer or answer.code == EMPTY:
+            answer = c.receive(ACK_TIMEOUT * WAIT_FACTOR * SLACK)
+            acknowledge(c, answer)
+        equal((answer.code, answer.token), ('5.04', request.token))
+        lost = [way['lost'] for way in s.far.count()]
+        equal(lost[0], 0, 'lost from the proxy')
+        equal(lost[1] >= 5, True, lost)
+        return f'5.04 after {time.monotonic() - began:.1f} s'
+
+
+# ---- one way only: F10e ----
+
+
+def copies(endpoint, wait):
+    """The messages that come within WAIT seconds of each other."""
+    found = []
+    while endpoint.ready(wait):
+        found.append(endpoint.receive())
+    return found
+
+
+LONGEST = ACK_TIMEOUT * 16 * 1.5    # RFC 7252 4.2: between two copies
+
+
+@together('F10e: nothing comes back from the origin: four repetitions, 5.04')
+def _():
+    with scene(TIMING, origin=lambda address: Origin(address)) as s:
+        s.far.set(loss=(0, 100))
+        c = client(s)
+        request = c.send(Message(POST, '/x'))
+        got = []
+        answered = None
+        while not answered:
+            while s.origin.ready(0.05):
+                got.append(s.origin.receive())
+                s.origin.reply(got[-1], '2.04')
+            if c.ready(0.05):
+                m = c.receive()
+                acknowledge(c, m)
+                answered = m.code != EMPTY and m
+            equal(len(got) <= 5, True, got)
+        equal((answered.code, answered.token), ('5.04', request.token))
+        equal(len(got), 5, 'copies')
+        equal(len({m.raw for m in got}), 1, 'all the same')
+        s.far.set(loss=0)
+        # It is over: what comes late is answered by nobody's request.
+        equal(copies(s.origin, LONGEST * 0.2), [])
+        equal(c.ready(0), False)
+
+
+@together('F10e: nothing comes back from an observer: four repetitions, gone')
+def _():
+    with scene(f'[observe]\nconfirmable-every = 1\nlinger = 0\n{TIMING}',
+               origin=lambda address: Watched(b'0', address=address)) as s:
+        c = client(s)
+        request = c.send(Message(GET, '/x', [(OBSERVE, 0)]))
+        equal(c.await_response(request).value(OBSERVE) is not None, True)
+        s.near.set(loss=(100, 0))
+        s.origin.set(b'1')
+        got = []
+        while not s.origin.asked('deregister', 'reset'):
+            if c.ready(0.1):
+                got.append(c.receive())
+                acknowledge(c, got[-1])
+            equal(len(got) <= 5, True, got)
+        equal([(m.type, m.payload) for m in got], [(CON, b'1')] * 5)
+        equal(len({m.mid for m in got}), 1, 'Message IDs')
+        s.near.set(loss=0)
+        s.origin.set(b'2')
+        equal(copies(c, 1), [])
+        # Who asks again observes again.
+        c.await_response(c.send(Message(GET, '/x', [(OBSERVE, 0)])))
+        s.origin.set(b'3')
+        equal(c.receive().payload, b'3')
+
+
+@together('F10e: our ACKs do not reach the origin: one notification for each')
+def _():
+    with scene(origin=lambda address: Origin(address)) as s:
+        c = client(s)
+        request = c.send(Message(GET, '/x', [(OBSERVE, 0)]))
+        there = s.origin.receive()
+        s.origin.reply(there, payload=b'0', options=[(OBSERVE, 1)])
+        c.await_response(request)
+        s.far.set(loss=(100, 0))
+        lost = s.far.count()[0]['lost']
+        for state in b'1', b'2':
+            told = Message('2.05', '', [(OBSERVE, 1 + int(state))], state,
+                           type=CON, token=there.token)
+            for _ in range(5):
+                s.origin.send(told, there.source)
+                lost += 1
+                # An ACK for each copy.
+                until(lambda: s.far.count()[0]['lost'] == lost, 'ACK')
+            m = c.receive()
+            acknowledge(c, m)
+            equal((m.payload, m.token), (state, request.token))
+            equal(copies(c, 0.2), [])
+
+
+# ---- a narrow line: F10f ----
+
+
+def cpu(process):
+    """Seconds of CPU time that a program has taken."""
+    fields = pathlib.Path(f'/proc/{process.pid}/stat').read_text().split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf('SC_CLK_TCK')
+
+
+def dropped(host, line):
+    """What the queue in front of a device has dropped."""
+    return int(re.search(r'dropped (\d+)', host.ip(
+        '-s', 'qdisc', 'show', 'dev', line.device, tool='tc'))[1])
+
+
+def narrow(s, line, rate):
+    try:
+        s.host.ip('qdisc', 'add', 'dev', line.device, 'root', 'tbf', 'rate',
+                  rate, 'burst', '2000', 'latency', '200ms', tool='tc')
+    except OSError as error:
+        raise Skip(f'no token bucket here: {error}')
+
+
+def crowded(line_name, rate, long, line_takes=100):
+    """More than the line takes is asked for; the proxy's device drops it."""
+    seconds = 30 if FULL else 5
+    with scene(f'[origin]\nnstart = 64\n{TIMING}') as s:
+        narrow(s, getattr(s, line_name), rate)
+        asking = load(s, clients=64, stream=40, pause=0.01, code=POST,
+                      path='/' + 'x' * long, ack_timeout=ACK_TIMEOUT,
+                      patience=ACK_TIMEOUT * WAIT_FACTOR + 5)
+        began, before = asking.now(), cpu(s.proxy.process)
+        until(lambda: asking.now() >= began + seconds, 'time', 99)
+        now = asking.now()
+        used = (cpu(s.proxy.process) - before) / (now - began)
+        right = sum(a.what == 'right' for a in asking.answers) / (now - began)
+        done, seen = asking.stop(), s.origin.end()
+        lost = dropped(s.host, getattr(s, line_name))
+        text = (f'{line_name} {rate}: {right:.0f} right/s, CPU={used:.2f} '
+                f'dropped={lost} {done} {seen}')
+        equal(lost > 0, True, text)
+        equal((done.wrong, seen['twice']), (0, 0), text)
+        # Nine of ten copies get through.
+        equal(done.sent - done.right <= done.sent / 100, True, text)
+        equal(right * SLACK >= line_takes, True, text)
+        equal(used <= 0.2, True, text)
+        return text
+
+
+# The requests, and the answers, are about so long that the lines take 100.
+for line_name, rate, long in ('near', '64kbit', 1), ('far', '256kbit', 250):
+    together(f'F10f: a narrow {line_name} line: nothing lost but in its queue, '
+             'no spin')(
+        lambda n=line_name, r=rate, x=long: crowded(n, r, x))
+
+
+# ---- what ICMP says ----
+
+
+def checksum(data):
+    words = sum(int.from_bytes(data[i:i + 2], 'big')
+                for i in range(0, len(data), 2))
+    while words >> 16:
+        words = (words & 0xffff) + (words >> 16)
+    return ~words & 0xffff
+
+
+def icmp(kind, code, rest, quoted):
+    """An ICMP message about the packet QUOTED."""
+    quoted += bytes(len(quoted) % 2)
+    head = struct.pack('!BBHI', kind, code, 0, rest)
+    return head[:2] + struct.pack('!H', checksum(head + quoted)) + \
+        head[4:] + quoted
+
+
+def packet(source, to, payload):
+    """The UDP datagram from SOURCE to TO as an IP packet."""
+    return struct.pack(
+        '!BBHHHBBH4s4sHHHH', 0x45, 0, 28 + len(payload), 1, 0x4000, 64, 17, 0,
+        socket.inet_aton(source[0]), socket.inet_aton(to[0]), source[1], to[1],
+        8 + len(payload), 0) + payload
+
+
+@together('F17: ICMP that lies ends no exchange')
+def _():
+    with scene(origin=lambda address: Origin(address)) as s:
+        with s.server.inside():
+            raw = s.stack.enter_context(socket.socket(
+                socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+        here = s.server.address(s.far), s.origin.port
+
+        def lie(there, kind, code, rest, quoted):
+            seen = s.far.count()[1]['seen']
+            raw.sendto(icmp(kind, code, rest, quoted), (there[0], 0))
+            until(lambda: s.far.count()[1]['seen'] > seen, 'ICMP')
+
+        for kind, code, rest, change, result in (
+                # Port unreachable, about what was not sent.
+                (3, 3, 0, lambda m: m[:2] + bytes(2) + m[4:], '2.04'),
+                (3, 3, 0, lambda m: m[:4] + bytes(8) + m[12:], '2.04'),
+                # Not enough to tell what it is about.
+                (3, 3, 0, lambda m: b'', '2.04'),
+                # Too large, time exceeded: the next copy may get through.
+                (3, 4, 600, lambda m: m, '2.04'),
+                (11, 0, 0, lambda m: m, '2.04'),
+                # What nobody can tell from the truth.
+                (3, 3, 0, lambda m: m, '5.02')):
+            c = client(s)
+            request = c.send(Message(POST, '/x', payload=b'x' * 900))
+            there = s.origin.receive()
+            lie(there.source, kind, code, rest,
+                packet(there.source, here, change(there.raw)))
+            heard = [m for m in c.fence() if m.code != EMPTY]
+            s.origin.reply(there, '2.04')
+            answer = heard[0] if heard else c.await_response(request)
+            equal((answer.code, bool(heard)), (result, result == '5.02'),
+                  (kind, code))
 
 tap.run()
