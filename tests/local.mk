@@ -476,11 +476,11 @@ scenarios = \
 	tests/replay/tokens.rp \
 	tests/replay/uri.rp
 TESTS += $(scenarios) tests/replay/bodies tests/replay/observers \
-	tests/replay/ratio tests/replay/soak
+	tests/replay/ratio tests/replay/soak tests/replay/wrap.t
 
 # For a build with --enable-sanitizers=memory: what needs no library that is
 # not built so, and is still the whole proxy.
-memory_tests = $(scenarios) tests/replay/bodies \
+memory_tests = $(scenarios) tests/replay/bodies tests/replay/wrap.t \
 	tests/fuzz/anomaly tests/fuzz/corpus.t
 
 check-memory:
@@ -488,7 +488,7 @@ check-memory:
 
 .PHONY: check-memory
 
-EXTRA_DIST += $(scenarios)
+EXTRA_DIST += $(scenarios) tests/replay/wrap.t
 
 # The program against other implementations, and its unit files.
 

@@ -1,9 +1,10 @@
 /*
  * replay: runs scenario files and prints one result for each section (TAP).
  *
- *	replay [-s TEXT] FILE.rp...
+ *	replay [-s TEXT] [-t MS] FILE.rp...
  *
- * With -s only sections whose title has TEXT in it.
+ * With -s only sections whose title has TEXT in it. With -t the clock says MS
+ * when a section begins.
  */
 #include "script.h"
 
@@ -344,10 +345,12 @@ main(int argc, char **argv)
 	int opt;
 
 	log_open(STDERR_FILENO, LOG_ERROR);
-	while ((opt = getopt(argc, argv, "s:")) != -1) {
-		if (opt != 's')
+	while ((opt = getopt(argc, argv, "s:t:")) != -1) {
+		if (opt == 's')
+			t.only = optarg;
+		else if (opt != 't' ||
+		    !parse_u64(span_str(optarg), &world_start))
 			return 2;
-		t.only = optarg;
 	}
 	for (; optind < argc; optind++)
 		run_file(&t, argv[optind]);

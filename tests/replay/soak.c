@@ -2,10 +2,11 @@
  * soak: what a scenario cannot say: many at once, a bad network, and long
  * runs. One result a line (TAP).
  *
- *	soak [--exchanges N] [--seed S]
+ *	soak [--exchanges N] [--seed S] [--start MS]
  *
  * Without options everything, the long run with EXCHANGES requests; with one of
- * them the long run alone. The same seed is the same run.
+ * them the long run alone. The same seed is the same run. MS is what the clock
+ * says at first.
  */
 #include "lossy.h"
 
@@ -659,13 +660,13 @@ test_starts(void)
 }
 
 static uint64_t
-number(const char *text)
+number(const char *text, uint64_t max)
 {
 	uint64_t n;
 
-	if (!parse_u64(span_str(text), &n) || n == 0 || n > UINT32_MAX) {
-		fprintf(stderr, "soak: not a number from 1 to 4294967295: %s\n",
-		    text);
+	if (!parse_u64(span_str(text), &n) || n == 0 || n > max) {
+		fprintf(stderr, "soak: not a number from 1 to %llu: %s\n",
+		    (unsigned long long)max, text);
 		exit(2);
 	}
 	return n;
@@ -701,6 +702,7 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "exchanges", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "start", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t exchanges = 0, seed = SEED;
@@ -708,12 +710,14 @@ main(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (opt == 'n') {
-			exchanges = number(optarg);
+			exchanges = number(optarg, UINT32_MAX);
 		} else if (opt == 's') {
-			seed = number(optarg);
+			seed = number(optarg, UINT32_MAX);
+		} else if (opt == 't') {
+			world_start = number(optarg, UINT64_MAX / 2);
 		} else {
-			fprintf(stderr,
-			    "usage: soak [--exchanges N] [--seed S]\n");
+			fprintf(stderr, "usage: soak [--exchanges N] "
+			    "[--seed S] [--start MS]\n");
 			return 2;
 		}
 	}

@@ -12,12 +12,13 @@
 #include "world_net.h"
 
 enum {
-	START_MS = 1000000,
 	MAX_DESTS = 64,
 	BUFS_MIN = 1 << 20,
 	BUF_PER_EXCHANGE = 1024,
 	FIRST_PORT = 50000,
 };
+
+uint64_t world_start = 1000000;
 
 /* The addresses of the host. */
 static const char *const host_addrs[] = {
@@ -305,7 +306,7 @@ world_reload(struct world *w, const char *name, const char *text)
 bool
 world_init(struct world *w, const char *name, const char *text, uint64_t seed)
 {
-	*w = (struct world){ .now = START_MS, .next_port = FIRST_PORT };
+	*w = (struct world){ .now = world_start, .next_port = FIRST_PORT };
 	list_init(&w->socks);
 	list_init(&w->out);
 	list_init(&w->late);

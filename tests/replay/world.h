@@ -96,6 +96,9 @@ struct world {
 	char why[1024];		/* what is wrong, after a failure */
 };
 
+/* What time it is when a world begins, ms. */
+extern uint64_t world_start;
+
 /* A proxy with the configuration TEXT of the file NAME, random numbers from
  * SEED; false with the reason in W->why. */
 bool world_init(struct world *w, const char *name, const char *text,
