@@ -533,6 +533,7 @@ EXTRA_DIST += $(system_tests) \
 	tests/system/admin.py \
 	tests/system/ask.py \
 	tests/system/blocks.py \
+	tests/system/clocks.py \
 	tests/system/coap.py \
 	tests/system/node/.npmrc \
 	tests/system/node/package-lock.json \

@@ -10,6 +10,7 @@ fault_tests = \
 	tests/faults/test_resources.py
 	tests/faults/test_flood.py \
 	tests/faults/test_network.py
+	tests/faults/test_time.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests) tests/faults/soak.py

@@ -8,7 +8,6 @@ import pathlib
 import random
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import time
 
 import tap
 from admin import Watched
+from clocks import WallClock
 from coap import (ACK, CON, EMPTY, GET, MAX_AGE, NON, PROXY_URI, PUT, RST,
                   URI_HOST, URI_QUERY, WAIT, Client, Message, Origin)
 from programs import TOP, ClosedPort, NameServer, Proxy, coaproxy
@@ -394,92 +394,6 @@ def _():
             for why in ('malformed', 'ignored', 'unexpected'))
         equal(dropped > 4000, True, dropped)
         served(honest, origin)
-
-
-# A wall clock that a file sets.
-SHIM = r'''
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/time.h>
-#include <time.h>
-static long long
-offset(void)
-{
-	static volatile long long *p;
-	if (p == NULL) {
-		int fd = open(getenv("WALL_OFFSET"), O_RDONLY);
-		p = mmap(NULL, sizeof(*p), PROT_READ, MAP_SHARED, fd, 0);
-		if (p == MAP_FAILED)
-			abort();
-	}
-	return *p;
-}
-int
-clock_gettime(clockid_t id, struct timespec *ts)
-{
-	static int (*real)(clockid_t, struct timespec *);
-	int r;
-	if (real == NULL)
-		real = (int (*)(clockid_t, struct timespec *))
-		    dlsym(RTLD_NEXT, "clock_gettime");
-	r = real(id, ts);
-	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
-		ts->tv_sec += offset();
-	return r;
-}
-int
-gettimeofday(struct timeval *restrict tv, void *restrict tz)
-{
-	struct timespec ts;
-	(void)tz;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	tv->tv_sec = ts.tv_sec;
-	tv->tv_usec = ts.tv_nsec / 1000;
-	return 0;
-}
-time_t
-time(time_t *t)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	if (t != NULL)
-		*t = ts.tv_sec;
-	return ts.tv_sec;
-}
-'''
-
-
-class WallClock:
-    """A wall clock that can be stepped, for programs with its env."""
-
-    def __init__(self):
-        self.directory = tempfile.TemporaryDirectory()
-        at = pathlib.Path(self.directory.name)
-        (at / 'shim.c').write_text(SHIM)
-        compiler = shutil.which('cc') or shutil.which('gcc')
-        if not compiler:
-            raise tap.Skip('no compiler')
-        subprocess.run([compiler, '-shared', '-fPIC', '-o', at / 'shim.so',
-                        at / 'shim.c', '-ldl'], check=True)
-        self.file = at / 'offset'
-        self.step(0)
-        self.env = {'LD_PRELOAD': str(at / 'shim.so'),
-                    'WALL_OFFSET': str(self.file),
-                    'ASAN_OPTIONS': 'verify_asan_link_order=0:' +
-                    os.environ.get('ASAN_OPTIONS', '')}
-
-    def step(self, seconds):
-        with open(self.file, 'r+b' if self.file.exists() else 'wb') as f:
-            f.write(seconds.to_bytes(8, 'little', signed=True))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.directory.cleanup()
 
 
 YEAR = 365 * 86400
