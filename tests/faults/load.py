@@ -196,12 +196,17 @@ class Load:
         heapq.heappush(self._due,
                        (self.now() + seconds, self._order, act, args))
 
-    def _flow(self, number):
-        """The next request of the stream, which no answer holds up."""
+    def _flow(self, number, began=None):
+        """The next request of the stream, which no answer holds up; one that
+        is late does not delay those after it."""
         if self._stopping:
             return
+        if began is None:
+            began = self.now()
         self._ask(self._streams[number % len(self._streams)], False)
-        self._later(1 / self.stream, self._flow, number + 1)
+        number += 1
+        self._later(max(0, began + number / self.stream - self.now()),
+                    self._flow, number, began)
 
     def _ask(self, port, closed):
         if self._stopping:
