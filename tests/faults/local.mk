@@ -10,6 +10,7 @@ fault_tests = \
 	tests/faults/test_resources.py
 	tests/faults/test_flood.py \
 	tests/faults/test_network.py
+	tests/faults/test_origin.py \
 	tests/faults/test_time.py
 
 if HAVE_PYTHON
@@ -19,6 +20,8 @@ EXTRA_DIST += $(fault_tests) \
 	tests/faults/fail.c \
 	tests/faults/failing.py \
 	tests/faults/hasten.c \
+	tests/faults/bodies.py \
+	tests/faults/liar.py \
 	tests/faults/load.py \
 	tests/faults/origin.py \
 	tests/faults/soak.py \
