@@ -12,6 +12,8 @@ fault_tests = \
 	tests/faults/test_network.py
 	tests/faults/test_origin.py \
 	tests/faults/test_time.py
+	tests/faults/test_names.py \
+	tests/faults/test_operations.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests) tests/faults/soak.py
@@ -40,6 +42,7 @@ tests/faults/fail.so: $(srcdir)/tests/faults/fail.c
 	    -fno-builtin -shared -o $@ $(srcdir)/tests/faults/fail.c
 	tests/faults/netns.py \
 	tests/faults/origin.py
+	tests/faults/resolver.py
 
 check-faults:
 	FAULTS=full $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(fault_tests)'
