@@ -317,6 +317,7 @@ EXTRA_DIST += $(tree_tests) \
 turn_sources = tests/fuzz/turn.c tests/fuzz/turn.h
 turn_wraps = -Wl,--wrap=clock_ms,--wrap=clock_us
 fuzz_programs = tests/fuzz/fuzz_conf tests/fuzz/fuzz_ctl tests/fuzz/fuzz_dns \
+	tests/fuzz/fuzz_http \
 	tests/fuzz/fuzz_link tests/fuzz/fuzz_parse tests/fuzz/fuzz_proxy tests/fuzz/fuzz_publish \
 	tests/fuzz/fuzz_uri
 check_PROGRAMS += $(fuzz_programs)
@@ -333,6 +334,11 @@ tests_fuzz_fuzz_dns_SOURCES = $(turn_sources) \
 tests_fuzz_fuzz_dns_LDADD = $(link_net)
 tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS) $(turn_wraps) \
 	-Wl,--wrap=rand_init
+tests_fuzz_fuzz_http_SOURCES = $(world_sources) $(turn_sources) \
+	tests/fuzz/fuzz.h tests/fuzz/fuzz_http.c
+tests_fuzz_fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/replay
+tests_fuzz_fuzz_http_LDADD = src/libctl.a $(link_conf)
+tests_fuzz_fuzz_http_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS) $(turn_wraps)
 tests_fuzz_fuzz_link_SOURCES = tests/fuzz/fuzz.h tests/fuzz/fuzz_link.c
 tests_fuzz_fuzz_link_LDADD = $(link_coap)
 tests_fuzz_fuzz_link_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -361,6 +367,7 @@ if !FUZZING
 tests_fuzz_fuzz_conf_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_ctl_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_dns_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_http_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_link_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_parse_SOURCES += tests/fuzz/replay.c
 tests_fuzz_fuzz_proxy_SOURCES += tests/fuzz/replay.c
@@ -383,10 +390,12 @@ TESTS += tests/fuzz/corpus.t tests/fuzz/anomaly
 EXTRA_DIST += tests/fuzz/campaign tests/fuzz/corpus.t \
 	tests/fuzz/corpus/conf \
 	tests/fuzz/corpus/ctl tests/fuzz/corpus/dns \
+	tests/fuzz/corpus/http \
 	tests/fuzz/corpus/link tests/fuzz/corpus/parse \
 	tests/fuzz/corpus/proxy tests/fuzz/corpus/publish \
 	tests/fuzz/corpus/uri \
 	tests/fuzz/conf.dict tests/fuzz/ctl.dict tests/fuzz/dns.dict \
+	tests/fuzz/http.dict \
 	tests/fuzz/link.dict \
 	tests/fuzz/parse.dict tests/fuzz/proxy.dict tests/fuzz/publish.dict \
 	tests/fuzz/uri.dict
