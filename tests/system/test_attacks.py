@@ -111,8 +111,9 @@ def _():
             allow-to = coap://*:* coap://*.test:*'''))
         client = stack.enter_context(Client(proxy.address))
         for name, (form,) in names.items():
-            equal(code_for(client, f'coap://{name}:{origin.port}/'), '5.05',
-                  form)
+            # An IPv4-mapped address in an AAAA record is none at all.
+            equal(code_for(client, f'coap://{name}:{origin.port}/'),
+                  '5.02' if form.startswith('::ffff') else '5.05', form)
             host = f'[{form}]' if ':' in form else form
             equal(code_for(client, f'coap://{host}:{origin.port}/'), '5.05',
                   form)
