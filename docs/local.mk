@@ -1,6 +1,5 @@
 dist_doc_DATA += docs/HACKING.md docs/architecture.md docs/cookbook.md \
-	docs/performance.md docs/tutorial.md
-	docs/testing.md docs/tutorial.md
+	docs/performance.md docs/promises.md docs/testing.md docs/tutorial.md
 dist_man_MANS = docs/coaproxy.8 docs/coaproxyctl.8 docs/coaproxy.conf.5
 EXTRA_DIST += \
 	docs/decisions/001-own-uri-parser.md \

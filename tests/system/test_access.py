@@ -183,7 +183,7 @@ def _():
 def _():
     with Origin() as origin, logged(
             f'[route]\nto = coap://127.0.0.1:{origin.port}\n',
-            'access = all\n') as (proxy, lines), \
+            'access = all\nformat = json\n') as (proxy, lines), \
             Client(proxy.address) as client:
         message = client.send(Message(GET, '/slow'))
         request = origin.receive()
@@ -196,7 +196,7 @@ def _():
             message = client.send(Message(GET, '/fast'))
             origin.answer()
             client.await_response(message)
-        times = [parse_text(line)['duration_us'] for line in lines()]
+        times = [parse_json(line)['duration_us'] for line in lines()]
         equal(times[0] >= 50_000, True, f'{times[0]} us, 50 ms at least')
         equal(any(t % 1000 for t in times), True, f'fractions in {times}')
 
