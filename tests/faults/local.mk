@@ -1,31 +1,32 @@
-# What fails around the program: docs/testing.md, "When the environment fails".
-# The short form of each runs with make check; FAULTS=full is that of
-# make check-faults, some of whose tests take minutes.
+# What fails around the program: docs/testing.md, "Faults". The short form of
+# each runs with make check; FAULTS=full is that of make check-faults, some of
+# whose tests take minutes.
 
 check_PROGRAMS += tests/faults/impair
 tests_faults_impair_SOURCES = tests/faults/impair.c
 
 fault_tests = \
-	tests/faults/test_flood.py
-	tests/faults/test_resources.py
 	tests/faults/test_flood.py \
-	tests/faults/test_network.py
-	tests/faults/test_origin.py \
-	tests/faults/test_time.py
 	tests/faults/test_names.py \
-	tests/faults/test_operations.py
+	tests/faults/test_network.py \
+	tests/faults/test_operations.py \
+	tests/faults/test_origin.py \
+	tests/faults/test_resources.py \
+	tests/faults/test_time.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests) tests/faults/soak.py
 endif
 EXTRA_DIST += $(fault_tests) \
+	tests/faults/bodies.py \
 	tests/faults/fail.c \
 	tests/faults/failing.py \
 	tests/faults/hasten.c \
-	tests/faults/bodies.py \
 	tests/faults/liar.py \
 	tests/faults/load.py \
+	tests/faults/netns.py \
 	tests/faults/origin.py \
+	tests/faults/resolver.py \
 	tests/faults/soak.py \
 	tests/faults/soak_clients.py \
 	tests/faults/soak_origin.py \
@@ -40,9 +41,6 @@ tests/faults/fail.so: $(srcdir)/tests/faults/fail.c
 	$(AM_V_CCLD)$(MKDIR_P) tests/faults && \
 	    $(CC) -D_GNU_SOURCE -std=gnu17 -O2 -Wall -Wextra -fPIC \
 	    -fno-builtin -shared -o $@ $(srcdir)/tests/faults/fail.c
-	tests/faults/netns.py \
-	tests/faults/origin.py
-	tests/faults/resolver.py
 
 check-faults:
 	FAULTS=full $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(fault_tests)'
