@@ -34,7 +34,7 @@ end()
 		    "$replay/replay" -t $start "$top_srcdir"/tests/replay/*.rp
 	done
 	try "$before s before 2^$bits ms: a bad network" \
-	    "$replay/soak" --exchanges 20000 --start $start
+	    "$replay/soak" --exchanges 20000 --start "$start"
 }
 
 end 31 0 3
