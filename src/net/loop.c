@@ -6,6 +6,9 @@
  * One libevent timer stands for the whole wheel. It is armed again only for an
  * earlier deadline: most timers are stopped before they fire, and a wake-up
  * for nothing is cheaper than moving the alarm every turn.
+ *
+ * After the process, or the machine, has stood still, timers wait until what
+ * came meanwhile has been read: an answer that lies in a socket is not lost.
  */
 #include "net/loop.h"
 
@@ -24,6 +27,8 @@ enum {
 	HOOKS_MAX = 8,
 	DRAIN_ROUNDS = 8,
 	ALARM_MAX_MS = 3600 * 1000,	/* no need to sleep longer */
+	LATE_MS = 250,		/* more than a busy machine makes of it */
+	CATCH_UP_MS = 100,	/* what comes later is not of before */
 };
 
 struct hook {
@@ -42,6 +47,7 @@ struct loop {
 	struct event_base *base;
 	struct event alarm;
 	uint64_t armed;		/* when the alarm goes off, or TIMER_NEVER */
+	bool late;		/* it did, LATE_MS after that */
 	uint64_t now;		/* this turn's time; 0: not read yet */
 	uint64_t us;		/* likewise, or of a turn before */
 	bool running;
@@ -78,6 +84,7 @@ alarm_cb(evutil_socket_t fd, short events, void *arg)
 	(void)events;
 	/* An hour's sleep ends before its time. */
 	histo_add(&l->lag, now > l->armed ? now - l->armed : 0);
+	l->late = now > l->armed + LATE_MS;
 	l->armed = TIMER_NEVER;
 }
 
@@ -253,15 +260,55 @@ arm(struct loop *l)
 }
 
 static void
+call_hooks(struct loop *l, uint64_t now)
+{
+	for (unsigned i = 0; i < l->nhooks; i++)
+		l->hooks[i].fn(l->hooks[i].user, now);
+	if (l->flush.fn != NULL)
+		l->flush.fn(l->flush.user, now);
+}
+
+/* One round of whatever is ready; false: it cannot go on. */
+static bool
+poll_events(struct loop *l, int how)
+{
+	l->now = 0;
+	if (event_base_loop(l->base, how) >= 0)
+		return true;
+	log_error(NULL, "cannot wait for events: %s", strerror(errno));
+	return false;
+}
+
+/* The alarm stands still with the machine, so it may be yet to come. */
+static bool
+stood_still(struct loop *l)
+{
+	return l->late || (l->armed != TIMER_NEVER &&
+	    loop_now(l) > l->armed + LATE_MS);
+}
+
+/* Turns without timers, until nothing is ready any more. */
+static bool
+catch_up(struct loop *l)
+{
+	uint64_t until = loop_now(l) + CATCH_UP_MS;
+
+	do {
+		call_hooks(l, loop_now(l));
+		if (!poll_events(l, EVLOOP_ONCE | EVLOOP_NONBLOCK))
+			return false;
+	} while (l->now != 0 && l->now < until);
+	l->late = false;
+	return true;
+}
+
+static void
 finish_turn(struct loop *l)
 {
 	uint64_t now = loop_now(l);
 
 	timers_run(&l->timers, now);
-	for (unsigned i = 0; i < l->nhooks; i++)
-		l->hooks[i].fn(l->hooks[i].user, now);
-	if (l->flush.fn != NULL)
-		l->flush.fn(l->flush.user, now);
+	call_hooks(l, now);
 }
 
 void
@@ -275,13 +322,10 @@ loop_run(struct loop *l)
 		if (l->stopping)
 			break;
 		arm(l);
-		l->now = 0;
-		if (event_base_loop(l->base,
-		    EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0) {
-			log_error(NULL, "cannot wait for events: %s",
-			    strerror(errno));
+		if (!poll_events(l, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY))
 			break;
-		}
+		if (stood_still(l) && !catch_up(l))
+			break;
 	}
 	l->now = 0;
 	l->running = false;

@@ -283,6 +283,36 @@ def _():
         within('the first answer', done.first_right_after(went_on), 1)
 
 
+@test('F11c: what came while it was stopped counts, although it is late')
+def _():
+    with contextlib.ExitStack() as stack:
+        origin = stack.enter_context(Origin())
+        proxy = stack.enter_context(Proxy(f'''
+            [origin]
+            nstart = 100
+            [route]
+            to = coap://127.0.0.1:{origin.port}
+            timeout = 2s'''))
+        clients = [stack.enter_context(Client(proxy.address))
+                   for _ in range(100)]
+        sent = [c.send(Message(GET, f'/{i}')) for i, c in enumerate(clients)]
+        asked = [origin.receive() for _ in clients]
+        for client in clients:
+            equal(client.receive().code, EMPTY)
+        proxy.signal(signal.SIGSTOP)
+        try:
+            for request in asked:
+                origin.reply(request, payload=request.path)
+            time.sleep(3)
+        finally:
+            proxy.signal(signal.SIGCONT)
+        for client, request in zip(clients, sent):
+            got = client.await_response(request)
+            equal((got.code, got.payload), ('2.05', request.path.encode()))
+        # Nothing was repeated of what had been answered.
+        origin.untouched()
+
+
 @test('F11c: the machine sleeps for an hour: an answer <= 1 s, nothing stale')
 def _():
     with contextlib.ExitStack() as stack:

@@ -2,6 +2,12 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include "base/clock.h"
 #include "fixture.h"
@@ -235,6 +241,84 @@ START_TEST(stop_finishes_the_turn)
 }
 END_TEST
 
+enum { WAITING = 20 };
+
+/* Something was ready before, but the process stood still. */
+static void
+stand_still_cb(evutil_socket_t fd, short events, void *arg)
+{
+	const struct timespec late = { .tv_nsec = 400 * 1000 * 1000 };
+	struct probe *p = arg;
+	char octet;
+
+	(void)events;
+	ck_assert_int_eq(read(fd, &octet, 1), 1);
+	if (p->order[0] == '\0')
+		nanosleep(&late, NULL);
+	(void)loop_now(fx.loop);
+	(void)strncat(p->order, "r", sizeof(p->order) - strlen(p->order) - 1);
+}
+
+/* F11c: datagrams that had come before timers were due were looked at after
+ * these: answers that were there became 5.04. */
+START_TEST(what_came_while_it_stood_still_is_read_before_timers)
+{
+	struct probe p = { 0 };
+	struct event ev;
+	char octets[WAITING] = { 0 };
+	int fd[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	ck_assert_int_eq(write(fd[1], octets, WAITING), WAITING);
+	ck_assert_int_eq(event_assign(&ev, loop_base(fx.loop), fd[0],
+	    EV_READ | EV_PERSIST, stand_still_cb, &p), 0);
+	ck_assert_int_eq(event_add(&ev, NULL), 0);
+	timer_init(&p.t, probe_fire);
+	timer_start(loop_timers(fx.loop), &p.t, loop_now(fx.loop) + 50);
+	ck_assert(fixture_run(&fx, has_fired, &p, PATIENCE_MS));
+	ck_assert_str_eq(p.order, "rrrrrrrrrrrrrrrrrrrrt");
+	event_del(&ev);
+	close(fd[0]);
+	close(fd[1]);
+}
+END_TEST
+
+static void
+flooded_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct probe *p = arg;
+
+	(void)fd;
+	(void)events;
+	if (p->order[0] == '\0')
+		stand_still_cb(fd, events, arg);
+	(void)loop_now(fx.loop);
+}
+
+/* What never ends being ready holds timers up for so long only. */
+START_TEST(timers_fire_although_more_comes_all_the_time)
+{
+	struct probe p = { 0 };
+	uint64_t start = clock_ms();
+	struct event ev;
+	int fd[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	ck_assert_int_eq(write(fd[1], "ab", 2), 2);
+	ck_assert_int_eq(event_assign(&ev, loop_base(fx.loop), fd[0],
+	    EV_READ | EV_PERSIST, flooded_cb, &p), 0);
+	ck_assert_int_eq(event_add(&ev, NULL), 0);
+	timer_init(&p.t, probe_fire);
+	timer_start(loop_timers(fx.loop), &p.t, loop_now(fx.loop) + 50);
+	ck_assert(fixture_run(&fx, has_fired, &p, PATIENCE_MS));
+	ck_assert_uint_ge(p.now, start + 450);
+	ck_assert_uint_lt(p.now, start + 2000);
+	event_del(&ev);
+	close(fd[0]);
+	close(fd[1]);
+}
+END_TEST
+
 Suite *
 loop_suite(void)
 {
@@ -249,6 +333,9 @@ loop_suite(void)
 	tcase_add_test(tc, now_stands_still_in_a_turn);
 	tcase_add_test(tc, signal_reaches_the_loop);
 	tcase_add_test(tc, stop_finishes_the_turn);
+	tcase_add_test(tc,
+	    what_came_while_it_stood_still_is_read_before_timers);
+	tcase_add_test(tc, timers_fire_although_more_comes_all_the_time);
 	suite_add_tcase(s, tc);
 	return s;
 }
