@@ -25,8 +25,9 @@ rand_init(struct rand *r)
 		n = getrandom(r->key, sizeof(r->key), 0);
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(r->key)) {
-		log_error(NULL, "no randomness: errno=%d", errno);
-		abort();
+		/* Nothing else is as good, so nothing takes its place. */
+		log_error(NULL, "no random numbers: %s", strerror(errno));
+		exit(EXIT_FAILURE);
 	}
 	r->left = 0;
 	r->pieces = 0;
