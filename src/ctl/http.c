@@ -20,11 +20,12 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 
+#include "base/log.h"
 #include "ctl/metrics.h"
 #include "ctl/status.h"
 #include "proxy/inspect.h"
 
-enum { SWEEP_MS = 100, IDLE_S = 5, BACKLOG = 16 };
+enum { SWEEP_MS = 100, PAUSE_MS = 200, IDLE_S = 5, BACKLOG = 16 };
 
 struct conn {
 	struct bufferevent *bev;	/* NULL: not in use */
@@ -32,6 +33,7 @@ struct conn {
 };
 
 struct http {
+	struct list link;	/* in all */
 	const struct sources *src;
 	struct loop *loop;
 	struct evhttp *http;
@@ -42,7 +44,12 @@ struct http {
 	size_t nconns;
 	bool paused;		/* nobody is accepted */
 	struct timer sweep;
+	struct timer again;	/* accept() is tried again */
 };
+
+/* The listener is evhttp's, and tells us of its errors with evhttp's argument:
+ * this is how we know whose it is. */
+static struct list all = { &all, &all };
 
 /* ---- connections ---- */
 
@@ -120,6 +127,45 @@ connection_cb(struct event_base *base, void *arg)
 		timer_start(loop_timers(h->loop), &h->sweep,
 		    loop_now(h->loop) + SWEEP_MS);
 	return bev;
+}
+
+static struct http *
+http_of(const struct evconnlistener *l)
+{
+	struct list *it, *tmp;
+
+	LIST_FOREACH_SAFE (it, tmp, &all)
+		if (CONTAINER_OF(it, struct http, link)->listener == l)
+			return CONTAINER_OF(it, struct http, link);
+	return NULL;
+}
+
+static void
+again_fire(struct timer *t, uint64_t now)
+{
+	struct http *h = CONTAINER_OF(t, struct http, again);
+
+	(void)now;
+	if (!h->paused && h->listener != NULL)
+		evconnlistener_enable(h->listener);
+}
+
+/* Without descriptors, say: it would come back at once, for ever. */
+static void
+accept_error_cb(struct evconnlistener *l, void *arg)
+{
+	static struct log_limit limit;
+	struct http *h = http_of(l);
+	uint64_t now;
+
+	(void)arg;
+	if (h == NULL)
+		return;
+	now = loop_now(h->loop);
+	log_limited(&limit, now, LOG_WARN, "metrics", "cannot accept: %s",
+	    strerror(errno));
+	evconnlistener_disable(l);
+	timer_start(loop_timers(h->loop), &h->again, now + PAUSE_MS);
 }
 
 /* ---- answers ---- */
@@ -276,6 +322,7 @@ start(struct http *h, int fd)
 	if (h->bound == NULL)
 		return false;
 	h->listener = evhttp_bound_socket_get_listener(h->bound);
+	evconnlistener_set_error_cb(h->listener, accept_error_cb);
 	return true;
 }
 
@@ -301,6 +348,8 @@ http_new(struct loop *l, const struct addr *a, const struct sources *src,
 	h->src = src;
 	h->loop = l;
 	timer_init(&h->sweep, sweep_fire);
+	timer_init(&h->again, again_fire);
+	list_add_tail(&all, &h->link);
 	fd = bind_socket(a, &h->addr, in_the_way(last, a));
 	if (fd >= 0 && start(h, fd))
 		return h;
@@ -315,6 +364,7 @@ http_new(struct loop *l, const struct addr *a, const struct sources *src,
 void
 http_retire(struct http *h)
 {
+	timer_stop(&h->again);
 	evhttp_del_accept_socket(h->http, h->bound);
 	h->listener = NULL;
 }
@@ -331,6 +381,8 @@ http_free(struct http *h)
 	if (h == NULL)
 		return;
 	timer_stop(&h->sweep);
+	timer_stop(&h->again);
+	list_del(&h->link);
 	if (h->http != NULL)
 		evhttp_free(h->http);
 	for (size_t i = 0; i < HTTP_CONNS; i++)

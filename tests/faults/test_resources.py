@@ -3,11 +3,15 @@
 Each test carries the figure that is promised (docs/promises.md).
 """
 
+import collections
+import contextlib
 import errno
 import os
 import pathlib
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +20,9 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'system'))
 
 import tap  # noqa: E402
-from coap import GET, Client  # noqa: E402
+from admin import Watched  # noqa: E402
+from coap import (ACK, BLOCK1, CON, EMPTY, GET, NON, OBSERVE,  # noqa: E402
+                  PROXY_URI, PUT, URI_QUERY, Client, Message, Silence)
 from failing import Failing  # noqa: E402
 from load import Load  # noqa: E402
 from origin import FaultOrigin  # noqa: E402
@@ -234,6 +240,345 @@ def _():
     with Failing(memory=True) as failing:
         n, refused = reload_without(failing, failing.memory.from_now)
         equal(refused > 150, True, f'{refused} refused are')
+
+
+# ---- while requests go on ----
+
+SECONDS = 10 if FULL else 2     # for which something fails
+SLACK = 3       # how often longer things may take on a busy machine
+
+
+def route(origin, more='[cache]\nsize = 1M\n'):
+    return f'[route]\nto = coap://127.0.0.1:{origin.port}\n{more}'
+
+
+class Crowd:
+    """Clients that ask once each: each is new to the proxy. Some send a body in
+    blocks, some observe. What they are told counts for nothing."""
+
+    def __init__(self, proxy):
+        self._proxy = proxy
+        self._clients = []
+
+    def go_on(self, seconds):
+        until = time.monotonic() + seconds
+        number = 0
+        while time.monotonic() < until:
+            client = Client(self._proxy.address)
+            self._clients.append(client)
+            query = [(URI_QUERY, f'crowd{number}')]
+            if number % 3 == 0:
+                client.send(Message(GET, '/echo', [(OBSERVE, 0), *query],
+                                    type=NON))
+            elif number % 3 == 1:
+                client.send(Message(PUT, '/echo',
+                                    [(BLOCK1, b'\x0e'), *query],
+                                    payload=bytes(1024)))
+            else:
+                client.send(Message(GET, f'/echo/{number}', query))
+            number += 1
+            if len(self._clients) == 100:
+                self._clients.pop(0).close()
+            time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for client in self._clients:
+            client.close()
+
+
+def only(result, *codes):
+    """Nothing wrong, and no other errors than CODES."""
+    equal(result.wrong, 0, 'wrong answers')
+    others = {c: n for c, n in result.codes.items() if c not in codes}
+    equal(others, {}, 'other errors')
+
+
+def all_right(result, what):
+    equal((result.wrong, result.lost, dict(result.codes)), (0, 0, {}), what)
+    equal(result.right > 0, True, f'requests {what}')
+
+
+def starve(per_mille, seed):
+    """R5: 100 % right from 1 s after allocations have failed for SECONDS."""
+    with Failing(memory=True) as failing, FaultOrigin() as origin, \
+            Proxy(route(origin), env=failing.env) as proxy, \
+            Crowd(proxy) as crowd:
+        failing.memory.per_mille(per_mille, seed=seed)
+        with Load(proxy.address, clients=32, pause=0.1, stream=20) as load:
+            crowd.go_on(SECONDS)
+            calls, failed = failing.memory.calls, failing.memory.stop()
+            calm = load.now() + 1
+            time.sleep(2)
+            done = load.stop()
+        print(f'# {failed} of {calls} allocations failed: {done}')
+        equal(failed > 0, True, f'{failed} of {calls} failed are')
+        only(done, '5.03', '5.00')
+        all_right(done.between(calm), 'from 1 s after')
+
+
+@test('F14: 0.5 % of all allocations fail: at most 5.03 and 5.00, then all well')
+def _():
+    # R5
+    starve(5, 1)
+
+
+@test('F14: 2 % of all allocations')
+def _():
+    starve(20, 2)
+
+
+@test('F14: 10 % of all allocations')
+def _():
+    starve(100, 3)
+
+
+@test('F14: all of them')
+def _():
+    starve(1000, 4)
+
+
+# ---- F13: descriptors ----
+
+def come(family, address):
+    """A client that connects, if there is room, and waits."""
+    s = socket.socket(family)
+    s.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        s.connect(address)
+    return s
+
+
+def processor_time(process):
+    """Seconds so far."""
+    fields = pathlib.Path(f'/proc/{process.pid}/stat').read_text()
+    fields = fields.rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def idle(process, seconds=2):
+    """The part of a processor it takes."""
+    before = processor_time(process)
+    time.sleep(seconds)
+    return (processor_time(process) - before) / seconds
+
+
+@test('F13: 64 descriptors, 400 targets, 40 operators: probe ok, idle CPU < 5 %')
+def _():
+    # R7
+    with FaultOrigin() as origin, contextlib.ExitStack() as held, \
+            Watched('[route]\npath = /here\nreply = 4.10 "here"\n' +
+                    forward() + route(origin)) as proxy, \
+            Client(proxy.address) as probe:
+        equal(probe.request(GET, '/').code, '2.05')
+        before = descriptors(proxy.process)
+        resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (64, 64))
+        with Targets(proxy, 400) as targets:
+            for _ in range(20):
+                held.enter_context(come(socket.AF_UNIX, proxy.socket))
+                held.enter_context(come(socket.AF_INET,
+                                        ('127.0.0.1', proxy.http)))
+            equal(probe.request(GET, '/here').payload, b'here')
+            codes = targets.all()
+        print(f'# {dict(codes)}, {descriptors(proxy.process)} descriptors')
+        equal(set(codes) <= {'5.02', '5.03'}, True, f'{codes} are 5.0x')
+        equal(sum(codes.values()), 400, 'answers')
+        for _ in range(20):
+            held.enter_context(come(socket.AF_INET,
+                                    ('127.0.0.1', proxy.http)))
+        equal(probe.request(GET, '/here').payload, b'here')
+        equal(probe.request(GET, '/').code, '2.05')
+        busy = idle(proxy.process)
+        print(f'# {busy:.1%} of a processor, {before} descriptors at first')
+        equal(busy < 0.05, True, f'{busy:.1%} of a processor')
+        held.close()
+        contains(proxy.ctl('status'), 'listening')
+        proxy.metrics()
+
+
+# ---- F16, F17: datagrams ----
+
+def disturb(kind, per_mille, err, check, seed=1):
+    """A load while calls of KIND fail. CHECK(result, proxy) judges it."""
+    with Failing() as failing, FaultOrigin() as origin, \
+            Watched(route(origin), env=failing.env) as proxy:
+        with Load(proxy.address, clients=32, pause=0.1, stream=20) as load:
+            getattr(failing, kind).per_mille(per_mille, err, seed)
+            time.sleep(SECONDS)
+            failed = getattr(failing, kind).stop()
+            done = load.stop()
+        print(f'# {failed} {kind}s failed: {done}')
+        equal(failed > 0, True, f'{failed} failed are')
+        check(done, proxy)
+
+
+def none_lost(done, _):
+    only(done)
+    equal(done.lost, 0, 'lost')
+
+
+@test('F16: ENOBUFS on 10 % of sends: 0 lost, as clients repeat')
+def _():
+    disturb('send', 100, errno.ENOBUFS, none_lost)
+
+
+@test('F16: EAGAIN on 10 % of sends')
+def _():
+    disturb('send', 100, errno.EAGAIN, none_lost)
+
+
+@test('F16: EPERM on 10 % of sends, as a firewall has it')
+def _():
+    disturb('send', 100, errno.EPERM, lambda done, _: only(done, '5.02'))
+
+
+@test('F17: ECONNREFUSED on 10 % of receives: 0 unrelated exchanges failed')
+def _():
+    # R8
+    def check(done, _):
+        all_right(done, 'meanwhile')
+    disturb('receive', 100, errno.ECONNREFUSED, check)
+
+
+# ---- F18: sockets ----
+
+TARGETS = 40
+
+
+def forward():
+    return ('[forward]\nallow-from = loopback\nallow-to = loopback\n'
+            '[message]\nmax-retransmit = 1\n')
+
+
+class Targets:
+    """A crowd of origins that each take a socket: addresses of this host where
+    nobody listens."""
+
+    def __init__(self, proxy, count=TARGETS):
+        self._client = Client(proxy.address)
+        self._sent = {}
+        self.codes = {}
+        for i in range(count):
+            m = self._client.send(Message(GET, '', [
+                (PROXY_URI, f'coap://127.0.{i // 250 + 1}.{i % 250 + 1}:5683/')],
+                token=i.to_bytes(4, 'big')))
+            self._sent[m.token] = m
+            self.take(0.002)
+
+    def take(self, seconds):
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            try:
+                m = self._client.receive(left)
+            except Silence:
+                return
+            if m.code != EMPTY and m.token in self._sent:
+                self.codes[m.token] = m.code
+            if m.type == CON:
+                self._client.send(Message(EMPTY, type=ACK, mid=m.mid,
+                                          token=b''))
+
+    def all(self, repeats=3):
+        """The codes, after repetitions of what has no answer."""
+        for _ in range(repeats):
+            self.take(1 if len(self.codes) < len(self._sent) else 0)
+            for token, m in self._sent.items():
+                if token not in self.codes:
+                    self._client.send_raw(m.raw)
+        self.take(0.2)
+        return collections.Counter(self.codes.values())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._client.close()
+
+
+def knock(proxy):
+    """At the doors for operators: taken in or not, nobody waits."""
+    for family, address, text in (
+            (socket.AF_INET, ('127.0.0.1', proxy.http),
+             b'GET /metrics HTTP/1.0\r\n\r\n'),
+            (socket.AF_UNIX, proxy.socket, b'status\n')):
+        with come(family, address) as s, contextlib.suppress(OSError):
+            s.sendall(text)
+
+
+def without_sockets(arrange, seconds=1):
+    """Requests to TARGETS, metrics and the control socket while calls for
+    sockets fail; then nothing is left but what was there before, and the same
+    goes well."""
+    with Failing() as failing, FaultOrigin() as origin, \
+            Watched(forward() + route(origin), env=failing.env) as proxy:
+        with Targets(proxy) as targets:
+            equal(targets.all(), {'5.02': TARGETS}, 'before')
+        with Client(proxy.address) as client:
+            equal(client.request(GET, '/').code, '2.05')
+        before = descriptors(proxy.process)
+        with Load(proxy.address, clients=8, pause=0.1, stream=10) as load:
+            arrange(failing)
+            with Targets(proxy, 3 * TARGETS) as targets:
+                for _ in range(5):
+                    knock(proxy)
+                codes = targets.all()
+            failed = {k: getattr(failing, k).stop() for k in
+                      ('socket', 'connect', 'accept', 'epoll')}
+            calm = load.now() + 1
+            time.sleep(1 + seconds)
+            done = load.stop()
+        print(f'# failed: {failed}; {dict(codes)}; {done}')
+        equal(sum(failed.values()) > 0, True, 'some failed')
+        equal(set(codes) <= {'5.02', '5.03', '5.04'}, True, f'{codes} are 5.0x')
+        equal(sum(codes.values()), 3 * TARGETS, 'answers')
+        equal(done.wrong, 0)
+        all_right(done.between(calm), 'from 1 s after')
+        with Targets(proxy, 3 * TARGETS) as targets:
+            equal(targets.all(), {'5.02': 3 * TARGETS}, 'afterwards')
+        proxy.metrics()
+        contains(proxy.ctl('status'), 'listening')
+        wait_for(lambda: descriptors(proxy.process) == before + 2 * TARGETS,
+                 f'descriptors: {descriptors(proxy.process)}, not {before} '
+                 f'and {2 * TARGETS}')
+
+
+@test('F18: EMFILE on every socket and accept')
+def _():
+    def arrange(failing):
+        failing.socket.from_now(err=errno.EMFILE)
+        failing.accept.from_now(err=errno.EMFILE)
+    without_sockets(arrange)
+
+
+@test('F18: ENETUNREACH on every other connect')
+def _():
+    without_sockets(lambda failing: failing.connect.per_mille(
+        500, errno.ENETUNREACH))
+
+
+@test('F18: ENOMEM on 10 % of epoll_ctl, and on all')
+def _():
+    for per_mille in 100, 1000:
+        without_sockets(lambda failing: failing.epoll.per_mille(
+            per_mille, errno.ENOMEM))
+
+
+# ---- F19: random numbers ----
+
+@test('F19: getrandom is not there: status 1 and why, whatever else is there')
+def _():
+    with Failing() as failing:
+        for err in errno.ENOSYS, errno.EIO:
+            failing.random.from_now(err=err)
+            proxy = Proxy('[route]\nreply = 4.04', env=failing.env,
+                          wait=False)
+            equal(proxy.wait_end(), 1, 'status')
+            contains(proxy.output, 'no random numbers: ' + os.strerror(err))
+            equal('ready:' in proxy.output, False)
+            equal(failing.random.failed, 1, 'one attempt')
+            proxy.close()
 
 
 if __name__ == '__main__':
