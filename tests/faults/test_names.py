@@ -556,6 +556,8 @@ def _():
     with good, contextlib.ExitStack() as stack:
         wire = stack.enter_context(Wire(port))
         elsewhere = stack.enter_context(Origin('127.0.0.99')).socket
+        elsewhere.sendto(b'', ('127.0.0.98', port))
+        equal(wire.destinations(), {'127.0.0.98': 1})
         dns = stack.enter_context(Resolver({}))
         neighbour = stack.enter_context(
             Origin(dns.address.split(':')[0])).socket

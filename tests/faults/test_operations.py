@@ -101,6 +101,11 @@ class Supervisor:
         self.socket.close()
 
 
+# Enough for all that comes while nobody answers.
+LIMITS = ('[message]\nmax-exchanges = 8192\nqueue-per-origin = 4096\n'
+          'max-upstream-ports = 64\n')
+
+
 def route(origin, more=''):
     return f'[route]\nto = coap://127.0.0.1:{origin.port}\n{more}\n'
 
@@ -180,10 +185,6 @@ if FULL:
 
 RESTARTS = 10 if FULL else 3
 RATE = 5000 if FULL else 500
-LIMITS = ('[message]\nmax-exchanges = 8192\nqueue-per-origin = 4096\n'
-          'max-upstream-ports = 64\n')
-
-
 @test(f'F24: {RESTARTS} restarts under {RATE} requests a second that are '
       'repeated: none is lost')
 def _():
@@ -206,7 +207,8 @@ def _():
 
 @test('F24: a restart: answers again within 500 ms and RestartSec')
 def _():
-    with FaultOrigin() as origin, Supervisor(route(origin)) as unit, \
+    with FaultOrigin() as origin, \
+            Supervisor(LIMITS + route(origin)) as unit, \
             Load(unit.address, 8, 0.1, 100) as load:
         allowed = 0.5 + unit.RESTART + spare()
         gaps = []
@@ -228,7 +230,7 @@ def _():
       'are under way')
 def _():
     with FaultOrigin(mode='slow=0.1') as origin, \
-            Supervisor(route(origin)) as unit, \
+            Supervisor(LIMITS + route(origin)) as unit, \
             Load(unit.address, 0, 0, 100, type=NON, patience=8) as load:
         under_way = 0
         for _ in range(RESTARTS):
@@ -285,7 +287,7 @@ def regular_files(pid):
 def _():
     with tempfile.TemporaryDirectory() as where, FaultOrigin() as origin, \
             Origin() as watched, contextlib.ExitStack() as stack:
-        text = (f'[route w]\npath = /watched\n'
+        text = (f'{LIMITS}[route w]\npath = /watched\n'
                 f'to = coap://127.0.0.1:{watched.port}\n' + route(origin) +
                 f'[control]\nsocket = {where}/control\n')
         unit = stack.enter_context(Supervisor(text))
@@ -461,7 +463,7 @@ def missed(boss, seconds):
 def _():
     watchdog = 0.4
     with FaultOrigin() as origin, \
-            Supervisor(route(origin), watchdog=watchdog) as unit, \
+            Supervisor(LIMITS + route(origin), watchdog=watchdog) as unit, \
             Load(unit.address, 8, 0.1, 50) as load:
         allowed = watchdog + unit.RESTART + 1 + spare()
         unit.boss.next_with('WATCHDOG')
