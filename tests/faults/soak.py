@@ -1,9 +1,9 @@
 """R25: hours of mixed traffic, after which everything is as it was.
 
-SOAK_SECONDS, 60 unless it says otherwise, is how long the load lasts; for the
-proxy time passes SPEED times as fast (hasten.c), so its lifetimes are seconds. A
-third of it is warm-up. SOAK_RATE is how many requests a second there are, about.
-SOAK_CSV names a file for the samples, one a second.
+SOAK_SECONDS, 60 unless it says otherwise, is how long the load lasts, of which
+a third is warm-up. For the proxy time passes SPEED times as fast (hasten.c), so
+its lifetimes are seconds. SOAK_RATE is about how many requests a second there
+are. SOAK_CSV names a file for the samples, one a second.
 
 Who asks and what is checked: soak_clients.py. Who answers: soak_origin.py; one
 origin is always well, one is killed and started again, one falls silent or
@@ -32,7 +32,7 @@ from programs import COAPROXY, NameServer, Program  # noqa: E402
 from soak_clients import (Crowd, Server, dier, forwarder, getter,  # noqa: E402
                           lister, mover, observer, passer, poster, putter,
                           reader, stranger, vandal)
-from soak_watch import Watch, percentile, slope  # noqa: E402
+from soak_watch import Watch, insist, percentile, slope  # noqa: E402
 from tap import equal, test  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -237,7 +237,7 @@ class Soak:
         while not self.stop.wait(min(50, SECONDS / 8)):
             number += 1
             for words in looks:
-                self.proxy.ctl(*words)
+                insist(lambda words=words: self.proxy.ctl(*words))
             with Program([COAPROXY + 'ctl', '-s', self.proxy.socket,
                           'trace', 'clients']):
                 self.stop.wait(0.3)

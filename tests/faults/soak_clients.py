@@ -17,6 +17,7 @@ import itertools
 import os
 import pathlib
 import random
+import re
 import selectors
 import sys
 import time
@@ -430,8 +431,8 @@ def observer(crowd, server, end, talk):
     told = crowd.happened
 
     def state(m):
-        generation, count = m.payload.decode().split()
-        return generation, int(count)
+        found = re.fullmatch(rb'([0-9a-f]{8}) (\d+)', m.payload)
+        return found and (found[1], int(found[2]))
 
     def heard(m):
         if m.token != registration.token:
@@ -439,13 +440,14 @@ def observer(crowd, server, end, talk):
             return
         if m.type == CON:
             talk.answer(m, ACK)
-        if m.code == '2.05':
+        if m.code == '2.05' and not state(m):
+            crowd.wrong(f'{m} is no state of {path}')
+        elif m.code == '2.05':
             told['notifications'] += 1
             generation, count = state(m)
-            if m.type == CON:
-                # NON may be late on the way; what repeats is the newest.
-                if count < last.get(generation, 0):
-                    crowd.wrong(f'{m} behind {last}')
+            # NON may be late on the way; what repeats is the newest.
+            if m.type == CON and count < last.get(generation, 0):
+                crowd.wrong(f'{m} behind {last}')
             last[generation] = max(count, last.get(generation, 0))
         else:
             crowd.judge(server, time.monotonic(), m, False)

@@ -10,8 +10,8 @@ It prints "port N". What it has:
     /watch/N    can be observed; "GENERATION COUNT" of a state that changes
     others      what was PUT there, in blocks if large
 
-Lines of its standard input: "silent S", for S seconds it takes nothing; "lie S",
-for so long there are forged and malformed messages around each answer. A new
+Lines of its standard input: "silent S", for S seconds it takes nothing;
+"lie S", for so long each answer comes behind forged and malformed ones. A new
 process knows nothing of the one before: another generation, Message IDs from 0.
 At SIGTERM it prints how many POST it has executed twice.
 """
@@ -29,8 +29,8 @@ import zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'system'))
 
 from blocks import Store, octets  # noqa: E402
-from coap import (ACK, CON, EMPTY, ETAG, GET, MAX_AGE, NON, OBSERVE,  # noqa: E402
-                  POST, RST, URI_QUERY, Endpoint, Message)
+from coap import (ACK, CON, EMPTY, ETAG, GET, MAX_AGE, NON,  # noqa: E402
+                  OBSERVE, POST, RST, URI_QUERY, Endpoint, Message)
 
 SAME = 16       # resources that do not change
 WATCHED = 4     # ... and that can be observed

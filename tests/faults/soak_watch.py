@@ -25,6 +25,17 @@ def slope(points):
     return statistics.linear_regression(*zip(*points)).slope
 
 
+def insist(look):
+    """What LOOK() returns. A connection lasts for less than a second, the time
+    of the proxy being as fast: on a busy machine it may end too early."""
+    for _ in range(3):
+        try:
+            return look()
+        except Exception as error:
+            last = error
+    raise last
+
+
 class Watch:
     """Samples of PROXY, a Watched."""
 
@@ -60,7 +71,7 @@ class Watch:
         row = {'time': round(time.monotonic() - self.began, 2),
                'rss-kb': self.status('VmRSS'),
                'descriptors': self.descriptors(), 'cpu': self.cpu()}
-        m = self.metrics = self.proxy.metrics()
+        m = self.metrics = insist(self.proxy.metrics)
         for (_, labels), number in m.families[
                 'coaproxy_table_entries'].samples.items():
             row[dict(labels)['table']] = int(number)
