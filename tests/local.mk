@@ -492,8 +492,11 @@ TESTS += $(scenarios) tests/replay/bodies tests/replay/observers \
 memory_tests = $(scenarios) tests/replay/bodies tests/replay/wrap.t \
 	tests/fuzz/anomaly tests/fuzz/corpus.t
 
+memory_corpora = conf link parse proxy publish uri
+
 check-memory:
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(memory_tests)'
+	CORPORA='$(memory_corpora)' $(MAKE) $(AM_MAKEFLAGS) check \
+	    TESTS='$(memory_tests)'
 
 .PHONY: check-memory
 
