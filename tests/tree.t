@@ -1,5 +1,6 @@
 #!/bin/sh
 # The source tree keeps its own rules, and the tools that say so can tell.
+# shellcheck disable=SC2016 # what markdown quotes
 set -u
 : "${top_srcdir:=.}" "${PYTHON:=}"
 
@@ -29,6 +30,44 @@ fails()
 	shift 2
 	said=$("$@" 2>&1)
 	[ $? -eq "$expected" ] && printf '%s\n' "$said" | grep -qF "$text"
+}
+
+# report_with LIST: a report of one function, 98 lines of it run, two not;
+# both sides of one branch.
+report_with()
+{
+	"$PYTHON" -c 'import json
+lines = [{"line_number": n, "count": int(n > 2), "branches": []}
+         for n in range(1, 101)]
+lines[4]["branches"] = [{"count": 1}, {"count": 1}]
+print(json.dumps({"files": [{"file": "src/low/x.c", "lines": lines,
+    "functions": [{"name": "f", "lineno": 1}]}]}))' >"$scratch/report.json"
+	printf '### What is not covered\n\n* `src/low/x.c`: %s\n' "$1" \
+	    >"$scratch/testing.md"
+}
+
+coverage_named()
+{
+	report_with "$1"
+	"$PYTHON" -B tools/check-coverage --report "$scratch/report.json" \
+	    --docs "$scratch/testing.md"
+}
+
+# coverage_caught LIST TEXT: with LIST in the document it says TEXT.
+coverage_caught()
+{
+	report_with "$1"
+	fails 1 "$2" "$PYTHON" -B tools/check-coverage \
+	    --report "$scratch/report.json" --docs "$scratch/testing.md"
+}
+
+coverage_gated()
+{
+	report_with '`f` 2'
+	sed -i 's/"count": 1, "branches": \[\]/"count": 0, "branches": []/g' \
+	    "$scratch/report.json"
+	fails 1 'lines below' "$PYTHON" -B tools/check-coverage \
+	    --report "$scratch/report.json" --docs "$scratch/testing.md"
 }
 
 skip()
@@ -184,6 +223,15 @@ then
 	check 'an option of coaproxyctl without a manual is found' \
 	    docs_caught docs/coaproxyctl.8 '/^.It Fl s /d' \
 	    "no option '--socket'"
+	check 'lines that are not run may be named' coverage_named '`f` 2'
+	check '... or may be run at times' coverage_named '`f` up to 3'
+	check 'a line that is not run is found' \
+	    coverage_caught '`f` 1' 'f: 2 lines not run (1, 2)'
+	check 'a line that is named and run is found' \
+	    coverage_caught '`f` 3' 'names 3'
+	check 'a function that there is not is found' \
+	    coverage_caught '`f` 2, `g` 1' 'x.c: g: 0 lines'
+	check 'coverage below the gate is found' coverage_gated
 	check 'no function above 80 lines' "$PYTHON" -B tools/shape --limit 80
 else
 	skip 'tools/check-includes, check-spec, shape' 'no python3'
