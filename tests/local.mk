@@ -100,6 +100,7 @@ tests_unit_net_unit_SOURCES = $(unit_runner) \
 	tests/unit/net/suites.h \
 	tests/unit/net/test_hosts.c \
 	tests/unit/net/test_loop.c \
+	tests/unit/net/test_memory.c \
 	tests/unit/net/test_names.c \
 	tests/unit/net/test_resolve.c \
 	tests/unit/net/test_sendq.c \
@@ -230,6 +231,10 @@ tests_unit_base_unit_LDADD = $(link_base) $(CHECK_LIBS)
 tests_unit_coap_unit_LDADD = $(link_coap) $(CHECK_LIBS)
 tests_unit_msg_unit_LDADD = $(link_msg) $(CHECK_LIBS)
 tests_unit_net_unit_LDADD = $(link_net) $(CHECK_LIBS)
+# test_memory.c makes them fail.
+tests_unit_net_unit_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+	-Wl,--wrap=free
 tests_unit_proxy_unit_LDADD = $(link_proxy) $(CHECK_LIBS)
 # fixture.c makes them fail.
 tests_unit_proxy_unit_LDFLAGS = $(AM_LDFLAGS) \

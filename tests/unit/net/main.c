@@ -7,6 +7,7 @@ main(void)
 {
 	static Suite *(*const suites[])(void) = {
 		loop_suite,
+		memory_suite,
 		sock_suite,
 		sendq_suite,
 		udp_suite,

@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *loop_suite(void);
+Suite *memory_suite(void);
 Suite *sock_suite(void);
 Suite *sendq_suite(void);
 Suite *udp_suite(void);
