@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -452,6 +453,22 @@ def _():
             time.sleep(0.02)
 
 
+@test('without descriptors nobody is accepted; when there are some, again')
+def _():
+    with setting() as (_, p, client):
+        p.ctl('status')
+        fds = len(os.listdir(f'/proc/{p.process.pid}/fd'))
+        old = resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE,
+                         (fds, old[1]))
+        with p.connect() as s:
+            s.sendall(b'log\n')
+            p.wait_for(r'control: cannot accept: Too many open files$')
+            equal(client.request(GET, '/second').payload, b'second')
+            resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, old)
+            equal(receive_all(s), b'level: info\nok\n')
+
+
 @test('ATK-37 who does not read is given up in time, and holds up nobody')
 def _():
     with setting() as (origin, p, client), contextlib.ExitStack() as stack:
@@ -605,6 +622,117 @@ def _():
         one.program.wait_for(rf'origin 127\.0\.0\.1:{origin.port} <- ')
         equal('client' in two.program.output, False)
         equal(three.program.output, '')
+
+
+@test('trace: IPv6, what cannot be read, and the end of the daemon')
+def _():
+    with Watched('''
+[listen]
+bind = coap://[::1]:0
+[route]
+reply = 2.05 "six"
+''') as p, Client(('::1', int(p.wait_for(r'coap://\[::1\]:(\d+)')[1])),
+                    '::1') as client, \
+            Capture(p, '-w', FILE) as capture, Capture(p) as text:
+        wait_begun(capture)
+        while not text.program.output:
+            equal(client.request(GET, '/').payload, b'six')
+        wrong, reset = b'\x40\x01\x12\x34\xff', b'\x70\0\x12\x34'
+        client.send_raw(wrong)
+        equal(client.receive_raw()[0], reset)
+        text.program.wait_for(
+            rf'client \[::1\]:{client.port} -> \[::1\]:\d+ malformed octets=5$')
+        p.signal(signal.SIGTERM)
+        equal((capture.program.wait_end(), text.program.wait_end()), (0, 0))
+        records = capture.records()
+        loopback = bytes(15) + b'\1'
+        for tags, _ in records:
+            equal((tags[22], tags[23]), (loopback, loopback))
+        equal([datagram for _, datagram in records[-2:]], [wrong, reset])
+
+
+@test('trace: whoever has it is not listened to any more')
+def _():
+    with setting() as (_, p, client), p.connect() as s:
+        s.sendall(b'trace\n')
+        got = b''
+        while b'second' not in got:
+            equal(client.request(GET, '/second').payload, b'second')
+            if select.select([s], [], [], 0.1)[0]:
+                got += s.recv(65536)
+        s.sendall(b'log debug\nstatus\n')
+        for _ in range(3):
+            client.request(GET, '/second')
+        p.signal(signal.SIGTERM)
+        got += receive_all(s)
+        for line in got.splitlines():
+            contains(line, b' client ')
+        equal(p.wait_end(), 0)
+        equal('debug' in p.output, False)
+
+
+@test('trace: no file, no room in it')
+def _():
+    with setting() as (_, p, _):
+        contains(p.ctl('trace', '-w', '/nonexistent/file', status=1),
+                 'cannot open /nonexistent/file')
+        contains(p.ctl('trace', '-w', '/dev/full', status=1), 'cannot write')
+
+
+class FakeDaemon:
+    """Says ANSWER to the first who says a line to its control socket."""
+
+    def __init__(self, answer):
+        self._directory = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self._directory.name, 'control')
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(self.path)
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve, args=(answer,))
+        self._thread.start()
+
+    def _serve(self, answer):
+        with self._socket, self._socket.accept()[0] as s:
+            s.recv(100)
+            s.sendall(answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join()
+        self._directory.cleanup()
+
+
+@test('coaproxyctl: an answer that ends too early, or cannot be printed')
+def _():
+    for answer, out, err in (
+            (b'', '', 'no answer'),
+            (b'one\n', 'one\n', 'the answer ends too early'),
+            (b'one\ntwo', 'one\ntwo', 'the answer ends too early'),
+            (b'one\nerror: bad\n', 'one\n', 'coaproxyctl: bad\n')):
+        with FakeDaemon(answer) as daemon:
+            got = coaproxyctl('-s', daemon.path, 'status')
+        equal(got[:2], (1, out))
+        contains(got[2], err)
+    with FakeDaemon(b'one\nok\n') as daemon, open('/dev/full', 'w') as full:
+        done = subprocess.run([COAPROXYCTL, '-s', daemon.path, 'status'],
+                              stdout=full, stderr=subprocess.PIPE, timeout=39)
+    equal(done.returncode, 1)
+    contains(done.stderr, b'cannot write: No space left on device')
+
+
+@test('coaproxyctl: without RUNTIME_DIRECTORY it looks in /run')
+def _():
+    if os.path.exists('/run/coaproxy/control'):
+        raise tap.Skip('a daemon runs here')
+    env = {**os.environ}
+    env.pop('RUNTIME_DIRECTORY', None)
+    for more in {}, {'RUNTIME_DIRECTORY': 'relative'}:
+        done = subprocess.run([COAPROXYCTL, 'status'], capture_output=True,
+                              text=True, timeout=39, env={**env, **more})
+        equal(done.returncode, 1)
+        contains(done.stderr, ' /run/coaproxy/control: No such file')
 
 
 @test('trace: bad filters, and more than four')
