@@ -396,7 +396,7 @@ def _():
             equal(client.request(GET, '/').payload, b'here')
         with Proxy(listening('*', port) + way) as proxy, \
                 Client(('127.0.0.1', port)) as client:
-            # The first two are had, beside the one that was to be closed.
+            # The first two are in the way of the one that stays.
             refused(proxy, f'{text}[listen b]\nbind = coap://127.0.0.2:{port}'
                     f'\n[listen c]\nbind = coap://*:{port}\n'
                     f'[listen d]\nbind = coap://192.0.2.1:{port}\n{way}',
@@ -404,6 +404,69 @@ def _():
             equal(client.request(GET, '/').payload, b'here')
             proxy.reload(listening('*', port) + way, 2)
             equal(client.request(GET, '/').payload, b'here')
+
+
+@test('[listen] bind: what was had beside the old one is given up unused')
+def _():
+    port = free_port(socket.SOCK_DGRAM)
+    with Origin() as origin, directory() as where, socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        other = taken.getsockname()[1]
+        log = f'[log]\ntarget = {where}/log\n'
+        way = (f'[control]\nsocket = {where}/s\n'
+               f'[route slow]\npath = /slow\nto = coap://127.0.0.1:{origin.port}\n')
+        two = (listening('127.0.0.1', port, way + BASE + log) +
+               f'[listen b]\nbind = coap://127.0.0.2:{port}\n')
+        with Proxy(listening('*', port, way + BASE)) as proxy, \
+                Client(('127.0.0.1', port)) as one, \
+                Client(('127.0.0.2', port)) as two_, \
+                Client(('127.0.0.3', port)) as three:
+            for more, why in (
+                    (f'[listen d]\nbind = coap://192.0.2.1:{port}\n',
+                     'cannot listen on coap://192.0.2.1:'),
+                    (f'[metrics]\nbind = http://127.0.0.1:{other}\n',
+                     'cannot listen on http://')):
+                fds = len(os.listdir(f'/proc/{proxy.process.pid}/fd'))
+                sent = one.send(Message(GET, '/slow'))
+                request = origin.receive()
+                contains(refused(proxy, two + more, '-s', f'{where}/s'), why)
+                # By the socket that was there, from before and since.
+                origin.reply(request, payload='late')
+                equal(one.await_response(sent).payload, b'late')
+                for client in one, two_, three:
+                    equal(client.request(GET, '/').payload, b'here')
+                wait_until('they are closed', lambda: len(os.listdir(
+                    f'/proc/{proxy.process.pid}/fd')) <= fds + 1)
+            proxy.configure(two)
+            equal(coaproxyctl('-s', f'{where}/s', 'reload')[0], 0)
+            with open(f'{where}/log') as file:
+                wait_until('it is closed',
+                           lambda: 'closed: ' in file.read())
+            for client in one, two_:
+                equal(client.request(GET, '/').payload, b'here')
+
+
+@test('[listen] bind: a socket stays as long as an answer is owed by it')
+def _():
+    port, other = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    with Origin() as origin:
+        more = f'[route]\nto = coap://127.0.0.1:{origin.port}\n'
+        with Proxy(listening('127.0.0.1', port, more)) as proxy, \
+                Client(('127.0.0.1', port)) as one, \
+                Client(('127.0.0.1', other)) as two:
+            sent = one.send(Message(GET, '/slow'))
+            request = origin.receive()
+            origin.acknowledge(request)
+            began = time.monotonic()
+            proxy.reload(listening('127.0.0.1', other, more), 2)
+            # It is looked at four times a second.
+            while time.monotonic() < began + 1:
+                ask(two, origin, '/quick')
+            equal('closed: ' in proxy.output, False)
+            origin.reply(request, payload='late', type=NON, mid=1)
+            equal(one.await_response(sent).payload, b'late')
+            proxy.wait_for(rf'closed: coap://127\.0\.0\.1:{port}$')
 
 
 tap.run()
