@@ -55,7 +55,8 @@ static struct {
 	bool torn;		/* the last line lacks its end */
 	time_t second;		/* what date says */
 	char date[32];
-	uint64_t lost;
+	uint64_t lost;		/* since a line got through */
+	uint64_t lost_ever;
 } sink = { .fd = STDERR_FILENO, .fields = { .fd = -1 } };
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of what the manager made
@@ -274,6 +275,19 @@ report_lost(void)
 		sink.lost = 0;
 }
 
+static void
+lose(void)
+{
+	sink.lost++;
+	sink.lost_ever++;
+}
+
+uint64_t
+log_lost(void)
+{
+	return sink.lost_ever;
+}
+
 void
 log_line(enum log_level level, const char *who, const char *fmt, ...)
 {
@@ -288,7 +302,7 @@ log_line(enum log_level level, const char *who, const char *fmt, ...)
 	if (sink.lost > 0)
 		report_lost();
 	if (sink.lost > 0 || !compose(level, who, text))
-		sink.lost++;
+		lose();
 	errno = saved;
 }
 
@@ -306,7 +320,7 @@ log_access(struct span text)
 	put_head(&w, &access_level);
 	writer_span_put(&w, text);
 	if (sink.lost > 0 || !finish(&w, tail))
-		sink.lost++;
+		lose();
 	errno = saved;
 }
 

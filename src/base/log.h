@@ -43,6 +43,9 @@ extern enum log_level log_level;
 /* Where lines go: FD stays open until another is set. */
 void log_open(int fd, enum log_level level);
 
+/* Lines so far that nobody has taken: a full disk or pipe, a reader gone. */
+uint64_t log_lost(void);
+
 /* How lines look from now on; text at first. */
 void log_set_format(enum log_format f);
 enum log_format log_get_format(void);

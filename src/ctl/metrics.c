@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "base/log.h"
 #include "ctl/view.h"
 
 /* ---- the process ---- */
@@ -41,6 +42,12 @@ static void
 generation(struct view *v)
 {
 	VALUE1(v, v->src->config.generation);
+}
+
+static void
+lost_lines(struct view *v)
+{
+	VALUE1(v, log_lost());
 }
 
 static void
@@ -272,6 +279,8 @@ static const struct family families[] = {
 	GAUGE("config_generation", generation,
 	    "Number of the configuration in use."),
 	GAUGE("start_time_seconds", start_time, "When this process started."),
+	COUNTER("log_lines_lost_total", lost_lines,
+	    "Lines that the target of the log did not take."),
 	COUNTER("listener_received_datagrams_total", received,
 	    "Datagrams or stream messages read."),
 	COUNTER("listener_received_bytes_total", received_octets,

@@ -212,6 +212,7 @@ START_TEST(full_pipe)
 {
 	unsigned lines = 0, lost = 0;
 	const char *report = NULL;
+	uint64_t before = log_lost();
 
 	/* Two pages: a page that holds a line is not free. */
 	ck_assert_int_ge(fcntl(ends[1], F_SETPIPE_SZ, 8192), 8192);
@@ -227,6 +228,7 @@ START_TEST(full_pipe)
 	ck_assert_ptr_nonnull(report);
 	ck_assert_int_eq(sscanf(report, "lost=%u", &lost), 1);
 	ck_assert_uint_eq(lines + lost, 3000);
+	ck_assert_uint_eq(log_lost() - before, lost);
 	ck_assert_str_eq(strchr(got, '\n') + 1, "<4>later\n");
 	log_warn(NULL, "again");
 	ck_assert_str_eq(output(), "<4>again\n");
