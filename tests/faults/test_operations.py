@@ -232,10 +232,13 @@ def _():
     with FaultOrigin(mode='slow=0.1') as origin, \
             Supervisor(LIMITS + route(origin)) as unit, \
             Load(unit.address, 0, 0, 100, type=NON, patience=8) as load:
+        unit.RESTART = 0.5      # 50 requests come meanwhile
         under_way = 0
         for _ in range(RESTARTS):
             time.sleep(1)
-            under_way += sum(len(port.open) for port in load._ports)
+            recent = load.now() - 0.5
+            under_way += sum(a.sent > recent for port in load._ports
+                             for a in list(port.open.values()))
             unit.restart()
         done = load.stop()
         print(f'# {under_way} under way; {done}')
