@@ -539,6 +539,44 @@ START_TEST(freed_in_a_callback)
 }
 END_TEST
 
+/* What is known at once is told in a later turn, which does not come. */
+START_TEST(freed_before_it_is_told)
+{
+	struct lookup l[2] = { 0 };
+
+	start(&l[0], "localhost");
+	start(&l[1], "both.test");
+	resolve_free(res);
+	res = NULL;
+	(void)fixture_run(&fx, NULL, NULL, 20);
+	ck_assert_uint_eq(l[0].calls, 0);
+	ck_assert_uint_eq(l[1].calls, 0);
+}
+END_TEST
+
+static bool
+is_one_called(void *arg)
+{
+	const struct lookup *l = arg;
+
+	return l[0].calls + l[1].calls > 0;
+}
+
+/* Two that are told in the same turn, while evdns still waits for the other
+ * half of each: the first one frees the resolver. */
+START_TEST(freed_while_another_is_to_be_told)
+{
+	struct lookup l[2] = { 0 };
+
+	l[0].free_resolver = l[1].free_resolver = true;
+	start(&l[0], "nosix.test");
+	start(&l[1], "nofour.test");
+	ck_assert(fixture_run(&fx, is_one_called, l, PATIENCE_MS));
+	(void)fixture_run(&fx, NULL, NULL, 20);
+	ck_assert_uint_eq(l[0].calls + l[1].calls, 1);
+}
+END_TEST
+
 static bool
 is_called_twice(void *arg)
 {
@@ -775,6 +813,8 @@ add_contract_tests(TCase *tc)
 	tcase_add_test(tc, lookups_under_way_are_bounded);
 	tcase_add_loop_test(tc, freed_while_asking, 0, 3);
 	tcase_add_test(tc, freed_in_a_callback);
+	tcase_add_test(tc, freed_before_it_is_told);
+	tcase_add_test(tc, freed_while_another_is_to_be_told);
 	tcase_add_loop_test(tc, asked_again_in_a_callback, 0, 3);
 }
 
