@@ -216,36 +216,85 @@ no_socket(struct dest *d, int err, uint64_t now)
 	errno = err;
 }
 
+/* With a socket, bound to *LOCAL; NULL with errno. */
 static struct port *
-port_open(struct dest *d, uint64_t now)
+port_new(struct dest *d, struct addr *local)
 {
-	struct dests *ds = d->dests;
+	struct net *net = d->dests->conf.net;
 	struct port *p = calloc(1, sizeof(*p));
-	struct addr local;
+	int err;
 
 	if (p == NULL) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	p->dest = d;
-	p->sock = ds->conf.net->ops->connect(ds->conf.net, &d->addr,
-	    ds->conf.sock_ops, p);
+	p->sock = net->ops->connect(net, &d->addr, d->dests->conf.sock_ops, p);
 	if (p->sock == NULL) {
-		int err = errno;
-
+		err = errno;
 		free(p);
-		no_socket(d, err, now);
+		errno = err;
 		return NULL;
 	}
-	ds->conf.net->ops->local(p->sock, &local);
-	peer_init(&p->peer, &d->addr, &local, p, ds->conf.rnd);
+	net->ops->local(p->sock, local);
+	return p;
+}
+
+/* P is the current one. */
+static void
+port_add(struct dest *d, struct port *p, const struct addr *local, uint64_t now)
+{
+	struct dests *ds = d->dests;
+
+	peer_init(&p->peer, &d->addr, local, p, ds->conf.rnd);
 	p->serial = ++ds->serial;
 	p->used = now;
 	list_add_head(&d->ports, &p->link);
 	if (++d->nports == 2)
 		list_add_tail(&ds->crowded, &d->crowded);
 	ds->stats.opened++;
+}
+
+static struct port *
+port_open(struct dest *d, uint64_t now)
+{
+	struct addr local;
+	struct port *p = port_new(d, &local);
+
+	if (p == NULL)
+		no_socket(d, errno, now);
+	else
+		port_add(d, p, &local, now);
 	return p;
+}
+
+void
+dest_doubt(struct dest *d)
+{
+	d->doubted = true;
+}
+
+/* A connected socket keeps the address that was ours when it was made. The
+ * others are left to close_idle_ports(), so that no Message ID is used again
+ * before its time. */
+static void
+follow_address(struct dest *d, uint64_t now)
+{
+	struct addr local;
+	struct port *p;
+
+	d->doubted = false;
+	if (d->nports > d->dests->conf.max_ports)
+		return;
+	p = port_new(d, &local);
+	if (p == NULL)
+		return;
+	if (!addr_ip_eq(&local, &port_of(d->ports.next)->peer.local)) {
+		port_add(d, p, &local, now);
+		return;
+	}
+	d->dests->conf.net->ops->close(p->sock);
+	free(p);
 }
 
 struct port *
@@ -259,6 +308,8 @@ dest_port(struct dest *d, uint64_t now)
 	}
 	if (list_empty(&d->ports))
 		return port_open(d, now);
+	if (d->doubted)
+		follow_address(d, now);
 	p = port_of(d->ports.next);
 	p->used = now;
 	return p;

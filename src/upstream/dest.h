@@ -43,6 +43,7 @@ struct dest {
 	struct flow flow;
 	struct timer wake;	/* the queue may go on */
 	bool told_silent;	/* what operators have heard of flow.silent */
+	bool doubted;		/* see dest_doubt() */
 	struct list ports;	/* the current one first */
 	unsigned nports;
 	uint64_t used;		/* when last sent to, or seen busy, ms */
@@ -96,6 +97,11 @@ struct port *dest_port(struct dest *d, uint64_t now);
 
 /* The port SERIAL of D, if it is still open and has a Message ID, or NULL. */
 struct port *dest_port_again(struct dest *d, uint64_t serial, uint64_t now);
+
+/* The network of D cannot be reached: is our own address still the one that its
+ * current port is bound to? The next dest_port() finds out, and gives a new one
+ * if not, which may be one more than max_ports. */
+void dest_doubt(struct dest *d);
 
 /* The Message IDs of the current port are leased: the next dest_port() gives
  * another one. False with errno EBUSY when there is none to be had. */

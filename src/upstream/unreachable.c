@@ -76,6 +76,8 @@ port_error_cb(void *user, int err, struct span quoted, uint64_t now)
 	c->stats.socket_errors++;
 	if (!nobody_there(err))
 		return;
+	if (err == ENETUNREACH)
+		dest_doubt(port->dest);
 	x = dgram_find_sent(c->dgram, &port->peer, quoted);
 	if (x != NULL)
 		call_unreachable(c, x->user, now);

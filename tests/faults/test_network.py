@@ -460,6 +460,48 @@ for line_name in 'near', 'far':
             lambda n=line_name, t=seconds: blackout(n, t))
 
 
+# ---- a device that goes, an address that changes ----
+
+
+def changed(line_name, change, restore):
+    """CHANGE and 2 s later RESTORE are ip(8)'s words for the proxy's device."""
+    with scene(TIMING) as s:
+        # Whatever address the proxy's host has there.
+        s.server.ip('route', 'add', '10.77.2.0/24', 'dev', s.far.device)
+        line = getattr(s, line_name)
+        asking = load(s, code=POST, clients=32, stream=20, pause=0.2,
+                      ack_timeout=ACK_TIMEOUT,
+                      patience=ACK_TIMEOUT * WAIT_FACTOR + 5)
+        until(lambda: asking.result().right > 100, 'answers')
+        began = asking.now()
+        s.host.ip(*change, 'dev', line.device)
+        until(lambda: asking.now() > began + 2, 'time')
+        end = asking.now()
+        s.host.ip(*restore, 'dev', line.device)
+        until(lambda: asking.result().first_right_after(end) < math.inf,
+              'an answer')
+        recovered = asking.result().first_right_after(end)
+        until(lambda: asking.now() > end + 3, 'time')
+        done, seen = asking.stop(), s.origin.end()
+        text = f'{line_name} {recovered=:.3f} {done} {seen}'
+        equal(recovered < 1 * SLACK, True, text)
+        equal((done.wrong, done.lost, seen['twice']), (0, 0, 0), text)
+        # Those that were under way have to be repeated first.
+        equal(set(done.codes) <= {'5.02', '5.04'}, True, text)
+        after = done.between(end + 1)
+        equal(after.right, len(after.answers), text)
+        return text
+
+
+for line_name in 'near', 'far':
+    together(f'F18: the {line_name} device goes down and comes back')(
+        lambda n=line_name: changed(n, ('link', 'set', 'down'),
+                                    ('link', 'set', 'up')))
+together('F18: the address that origins know changes')(
+    lambda: changed('far', ('addr', 'del', '10.77.2.1', 'peer', '10.77.2.2'),
+                    ('addr', 'add', '10.77.2.3', 'peer', '10.77.2.2')))
+
+
 # ---- fragments: F10c ----
 
 LARGE = 1380    # with a header of CoAP, UDP and IP above 1280

@@ -47,6 +47,8 @@ fake_connect(struct net *net, const struct addr *peer,
 		errno = fn->connect_errno;
 		return NULL;
 	}
+	if (fn->moved)
+		local.ip[peer->family == 4 ? 3 : 15] = 9;
 	s = add_sock(fn, &local, ops, user);
 	s->peer = *peer;
 	return s;

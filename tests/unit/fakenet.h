@@ -41,6 +41,7 @@ struct fakenet {
 	unsigned made, open;
 	int connect_errno;	/* 0: sockets can be had */
 	uint8_t connect_family;	/* the one that fails; 0: both */
+	bool moved;		/* our addresses end in 9 instead of 1 */
 	size_t nsent;		/* the last FAKE_SENT_MAX are kept */
 	struct fake_sent sent[FAKE_SENT_MAX];
 };

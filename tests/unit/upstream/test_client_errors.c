@@ -38,12 +38,39 @@ START_TEST(error_ends_what_it_quotes)
 	}
 	ck_assert_uint_eq(client_stats(f.client)->socket_errors,
 	    2 * UNIT_COUNT(errors));
-	/* The other is still answered, on the socket it had. */
-	ck_assert_uint_eq(f.net.made, 2);
+	/* The other is still answered, on the socket it had; one more was made
+	 * after ENETUNREACH, to see whether our address is still ours. */
+	ck_assert_uint_eq(f.net.made, 3);
+	ck_assert_uint_eq(f.net.open, 2);
 	fixture_answer(&f, fakenet_sent(&f.net, 0), COAP_205);
 	ck_assert_uint_eq(other->code, COAP_205);
 	fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
 	ck_assert_ptr_eq(fakenet_last(&f.net)->sock, fakenet_sock(&f.net, 1));
+	fixture_fini(&f);
+}
+END_TEST
+
+/* Our address has changed since the socket was made: the next request leaves
+ * from another one. */
+START_TEST(our_address_has_changed)
+{
+	struct net_sock *before;
+	struct fixture f;
+	struct fake_sent s;
+
+	fixture_init(&f, 10);
+	fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	s = *fakenet_last(&f.net);
+	before = s.sock;
+	f.net.moved = true;
+	fixture_get(&f, COAP_NON, "coap://192.0.2.2/x");
+	fixture_error(&f, &s, EHOSTUNREACH);
+	fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	s = *fakenet_last(&f.net);
+	ck_assert_ptr_eq(s.sock, before);
+	fixture_error(&f, &s, ENETUNREACH);
+	fixture_get(&f, COAP_CON, "coap://192.0.2.1/x");
+	ck_assert_ptr_ne(fakenet_last(&f.net)->sock, before);
 	fixture_fini(&f);
 }
 END_TEST
@@ -381,6 +408,7 @@ client_errors_suite(void)
 	TCase *tc = tcase_create("errors");
 
 	tcase_add_test(tc, error_ends_what_it_quotes);
+	tcase_add_test(tc, our_address_has_changed);
 	tcase_add_test(tc, quote_must_fit);
 	tcase_add_test(tc, error_about_what_arrived);
 	tcase_add_test(tc, error_about_an_acknowledgement);

@@ -494,6 +494,48 @@ START_TEST(port_again)
 }
 END_TEST
 
+/* A socket is bound to the address that was ours when it was made. */
+START_TEST(another_address_of_ours)
+{
+	uint64_t now = START;
+	struct port *p, *q;
+	struct dest *d;
+	struct rig g;
+
+	rig_init(&g, 10, 1);
+	d = get(&g, 1, now);
+	dest_doubt(d);
+	p = dest_port(d, now);
+	/* Still ours: no other port, and no doubt. */
+	dest_doubt(d);
+	ck_assert_ptr_eq(dest_port(d, now), p);
+	ck_assert_ptr_eq(dest_port(d, now), p);
+	ck_assert_uint_eq(g.net.made, 2);
+	ck_assert_uint_eq(g.net.open, 1);
+	/* No socket, no answer. */
+	g.net.moved = true;
+	g.net.connect_errno = ENETUNREACH;
+	dest_doubt(d);
+	ck_assert_ptr_eq(dest_port(d, now), p);
+	ck_assert_uint_eq(g.dests.stats.refused, 0);
+	g.net.connect_errno = 0;
+	ck_assert_ptr_eq(dest_port(d, now), p);
+	dest_doubt(d);
+	q = dest_port(d, now);
+	ck_assert_ptr_ne(q, p);
+	ck_assert(addr_eq(&q->peer.local, &q->sock->local));
+	ck_assert_ptr_eq(dest_port(d, now), q);
+	ck_assert_uint_eq(g.net.open, 2);
+	/* One more than there may be, and not another one. */
+	g.net.moved = false;
+	dest_doubt(d);
+	ck_assert_ptr_eq(dest_port(d, now), q);
+	dests_expire(&g.dests, now + 1);
+	ck_assert_uint_eq(g.net.open, 0);
+	rig_fini(&g);
+}
+END_TEST
+
 static void
 count_port(const struct port *p, void *arg)
 {
@@ -540,6 +582,7 @@ dest_suite(void)
 	tcase_add_test(tc, idle_ports_are_closed);
 	tcase_add_test(tc, recent_port_first);
 	tcase_add_test(tc, port_again);
+	tcase_add_test(tc, another_address_of_ours);
 	tcase_add_test(tc, every_port);
 	suite_add_tcase(s, tc);
 	return s;
