@@ -99,7 +99,9 @@ void
 sim_transmit(struct sim *s, const struct addr *from, const struct addr *to,
     struct span octets)
 {
-	unsigned copies = fate(s, siphash(&s->key, octets));
+	/* Copies have the header in common, if not their Max-Age. */
+	unsigned copies = fate(s, siphash(&s->key, span_make(octets.p, 4)) ^
+	    siphash(&s->key, addr_span(from)) ^ siphash(&s->key, addr_span(to)));
 
 	digest(s, from, to, octets, copies);
 	for (unsigned i = 0; i < copies; i++)

@@ -21,7 +21,8 @@ enum {
 	HOLD_MS = 300000,
 	RECENT = 4096,		/* Message IDs of a client: a power of two */
 	LIFETIME_MS = 247000,	/* EXCHANGE_LIFETIME */
-	ROWS = 65536,
+	/* So many that two messages hardly ever share one. */
+	ROWS = 1 << 22,
 	OCTETS = 64,		/* of a datagram of ours */
 	MAX_ORIGINS = 64,
 };
@@ -99,7 +100,7 @@ struct sim {
 	struct request_rec *ring;
 	unsigned nrequests;
 	struct addr proxy;
-	uint8_t dropped[ROWS];	/* in a row, by hash of the datagram */
+	uint8_t dropped[ROWS];	/* the last copy was, by hash */
 	struct siphash_key key;
 	struct mid_use *mids[MAX_ORIGINS];	/* by Message ID */
 };
