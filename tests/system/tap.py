@@ -16,7 +16,8 @@ import traceback
 
 LIMIT = 40      # seconds for one test
 NOTE = 40       # lines about one failure
-_HERE = pathlib.Path(__file__).parent
+_FILE = os.path.abspath(__file__)
+_TESTS = str(pathlib.Path(_FILE).parents[1])
 _tests = []
 
 
@@ -48,10 +49,10 @@ def _too_long(*_):
 
 def _note(error):
     """The error, and the lines of the tests that led to it."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__)
-              if f.filename.startswith(str(_HERE))]
-    where = [f'{os.path.basename(f.filename)}:{f.lineno}: {f.line}'
-             for f in frames if f.filename != __file__]
+    frames = [(os.path.abspath(f.filename), f)
+              for f in traceback.extract_tb(error.__traceback__)]
+    where = [f'{os.path.basename(name)}:{f.lineno}: {f.line}'
+             for name, f in frames if name.startswith(_TESTS) and name != _FILE]
     return '\n'.join([*where, f'{type(error).__name__}: {error}'])
 
 
