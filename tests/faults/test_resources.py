@@ -340,6 +340,100 @@ def _():
     starve(1000, 4)
 
 
+# ---- F12: the log ----
+
+LOGGING = '[log]\nlevel = debug\naccess = all\n'
+MOUNT = 64      # KiB of the file system that gets full
+
+
+class Unheard(Watched):
+    """One whose log nobody reads: its port for HTTP is the one it listens on."""
+
+    def _ready(self):
+        Proxy._ready(self)
+        self.http = wait_for(self._listens, 'a port for HTTP')
+
+    def _listens(self):
+        fds = pathlib.Path(f'/proc/{self.process.pid}/fd')
+        held = {os.readlink(fd) for fd in fds.iterdir()}
+        table = pathlib.Path('/proc/net/tcp').read_text().splitlines()[1:]
+        for fields in map(str.split, table):
+            if f'socket:[{fields[9]}]' in held:
+                return int(fields[1].split(':')[1], 16)
+        return None
+
+
+def unlogged(more, arrange=lambda proxy: None, free=lambda proxy: None):
+    """A load while the log's target does not take lines; ARRANGE breaks it, FREE
+    repairs it."""
+    # R11 R22
+    with FaultOrigin() as origin, \
+            Unheard(route(origin) + LOGGING + more) as proxy:
+        arrange(proxy)
+        with Load(proxy.address, clients=16, pause=0.05, stream=20) as load:
+            time.sleep(SECONDS / 2)
+            before = resident(proxy.process)
+            time.sleep(SECONDS)
+            growth = resident(proxy.process) - before
+            done = load.stop()
+        lost = proxy.metrics().value('coaproxy_log_lines_lost_total')
+        print(f'# {lost:.0f} lines lost, {growth} KiB more; {done}')
+        all_right(done, 'meanwhile')
+        equal(lost > 50, True, f'{lost} lines lost are')
+        # The cache is bounded by 1M; lines would be more.
+        equal(growth < 1500, True, f'{growth} KiB')
+        # The longest a line may hold up all others.
+        equal(done.latency(99) < 0.1 * SLACK, True, 'p99')
+        free(proxy)
+
+
+@contextlib.contextmanager
+def small_disk():
+    """A directory of MOUNT KiB."""
+    with tempfile.TemporaryDirectory() as directory:
+        if subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={MOUNT}k',
+                           'coaproxy-test', directory],
+                          capture_output=True).returncode:
+            raise tap.Skip('cannot mount a tmpfs')
+        try:
+            yield pathlib.Path(directory)
+        finally:
+            subprocess.run(['umount', '-l', directory], check=True)
+
+
+@test('F12: a disk of 64 KiB full of the log: 0 lost, 1 counter, no growth')
+def _():
+    with small_disk() as disk:
+        log = disk / 'log'
+
+        def make_room(proxy):
+            equal(log.stat().st_size > MOUNT * 900, True, 'it is full')
+            os.truncate(log, 0)
+            lost = proxy.metrics().value('coaproxy_log_lines_lost_total')
+            with Client(proxy.address) as client:
+                client.request(GET, '/echo')
+            wait_for(lambda: 'log was full: lost=' in log.read_text(), 'a line')
+            line = re.search(r'log was full: lost=(\d+)', log.read_text())
+            equal(int(line[1]), lost, 'what the line says')
+
+        unlogged(f'target = {log}', free=make_room)
+
+
+@test('F12: a log that is always full')
+def _():
+    unlogged('target = /dev/full')
+
+
+@test('F12: a pipe that nobody reads, and one whose reader is gone')
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        fifo = os.path.join(directory, 'fifo')
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        unlogged(f'target = {fifo}')
+        unlogged(f'target = {fifo}', arrange=lambda _: os.close(reader))
+
+
 # ---- F13: descriptors ----
 
 def come(family, address):
@@ -541,7 +635,7 @@ def without_sockets(arrange, seconds=1):
         contains(proxy.ctl('status'), 'listening')
         wait_for(lambda: descriptors(proxy.process) == before + 2 * TARGETS,
                  f'descriptors: {descriptors(proxy.process)}, not {before} '
-                 f'and {2 * TARGETS}')
+                 f'and {2 * TARGETS}', 60)
 
 
 @test('F18: EMFILE on every socket and accept')
