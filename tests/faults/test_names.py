@@ -374,7 +374,8 @@ class Moving:
 # What becomes of the old address, and what those who ask there get. R18
 OLD = [
     ('answers', lambda old: None, set()),
-    ('shut', lambda old: (old.stop(), old.close()), {'5.02'}),
+    # 5.04: what it had received and not read yet, of which nobody is told.
+    ('shut', lambda old: (old.stop(), old.close()), {'5.02', '5.04'}),
     ('silent', lambda old: setattr(old, 'told', lambda _: None), {'5.04'}),
 ]
 
