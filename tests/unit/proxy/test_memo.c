@@ -260,7 +260,7 @@ random_request(char *text, size_t cap, struct rand *rnd)
 		" Uri-Path=\"..\"", " Uri-Path=\"a\" Uri-Path=\"\"" };
 	static const char *const targets[] = { "coap://h.example",
 		"coap://h.example/a", "COAP://H.example/%61",
-		"coap://h.example/a?q", "coap://192.0.2.50:1/a/b",
+		"coap://h.example/a?q", "coap://192.0.2.50:61616/a/b",
 		"coap://[2001:db8::1]/a", "coap://127.0.0.1/a",
 		"coap://192.0.2.1/a", "coap://h.example:0/", "coaps://h/" };
 	static const char *const more[] = { "", "", "", " Uri-Query=\"q\"",
@@ -296,7 +296,7 @@ exchange(struct stand *s, const char *text, const char *from,
 START_TEST(remembers_rightly)
 {
 	static const struct addr ours = { .ip = { 192, 0, 2, 50 },
-		.port = 1, .family = 4 };
+		.port = 61616, .family = 4 };
 	static const char *const response[] = { "ACK 2.05 payload=\"x\"",
 		"ACK 2.05 Max-Age=0 payload=\"y\"", "ACK 4.04" };
 	unsigned known = 0, refused = 0, denied = 0, forwarded = 0;
