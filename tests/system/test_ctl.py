@@ -129,6 +129,27 @@ to = origin:pool
             server=f'127.0.0.1:{origin.port}'), 1)
 
 
+@test('the page: of a table ten rows, and how many more there are')
+def _():
+    with contextlib.ExitStack() as stack:
+        origins = [stack.enter_context(Origin()) for _ in range(12)]
+        p = stack.enter_context(Watched(''.join(
+            f'[listen l{i}]\nbind = coap://127.0.0.1:0\n'
+            f'[route r{i}]\npath = /{i}\n'
+            f'to = coap://127.0.0.1:{origin.port}\n'
+            for i, origin in enumerate(origins))))
+        client = stack.enter_context(Client(p.address))
+        equal(p.get('/')[2].count(' more\n'), 2, 'listeners, routes')
+        for i, origin in enumerate(origins):
+            ask(origin, client, f'/{i}')
+        page = p.get('/')[2]
+        equal(page.count('\n... and 2 more\n'), 3, page)
+        for i, origin in enumerate(origins):
+            equal(f'\nr{i} ' in page, i < 10, page)
+            contains(p.ctl('routes'), f'\nr{i} ')
+            contains(p.ctl('origins'), f'127.0.0.1:{origin.port} ')
+
+
 @test('observations: URI, observers, age and state')
 def _():
     with setting() as (origin, p, client), Client(p.address) as second:

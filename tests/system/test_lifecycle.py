@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import resource
 import secrets
 import signal
 import subprocess
@@ -277,6 +278,30 @@ def _():
         with open(path) as log:
             contains(log.read(), 'stopped')
         equal('stopped' in proxy.output, False)
+
+
+@test('log target: a file that cannot be had, exit status 1')
+def _():
+    status, out, err = coaproxy('-c', '-', text=(
+        '[listen]\nbind = coap://127.0.0.1:0\n[forward]\n'
+        '[log]\ntarget = /nonexistent/log\n'))
+    equal((status, out), (1, ''))
+    contains(err, 'cannot open /nonexistent/log: No such file or directory')
+
+
+@test('as many descriptors as may be had are had')
+def _():
+    with tempfile.NamedTemporaryFile('w', suffix='.conf') as file:
+        file.write('[listen]\nbind = coap://127.0.0.1:0\n[forward]\n')
+        file.flush()
+        with Program(['sh', '-c', 'ulimit -S -n 100; ulimit -H -n 200; '
+                      'exec "$@"', 'sh', COAPROXY, '-c', file.name]) as p:
+            p.wait_for('^ready:')
+            soft, hard = resource.prlimit(p.process.pid,
+                                          resource.RLIMIT_NOFILE)
+            equal((soft, hard), (200, 200))
+            p.signal(signal.SIGTERM)
+            equal(p.wait_end(), 0)
 
 
 tap.run()

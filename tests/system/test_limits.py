@@ -297,4 +297,29 @@ def _():
         equal(p.output.count('origin'), 2)
 
 
+@test('many origins that are silent: five have a line each, the rest a number')
+def _():
+    with contextlib.ExitStack() as stack:
+        origins = [stack.enter_context(Origin()) for _ in range(12)]
+        p = stack.enter_context(Watched(
+            '[message]\nack-timeout = 1s\nack-random-factor = 1\n'
+            'max-retransmit = 0\n' + ''.join(
+                f'[route r{i}]\npath = /{i}\n'
+                f'to = coap://127.0.0.1:{origin.port}\n'
+                for i, origin in enumerate(origins))))
+        client = stack.enter_context(Client(p.address))
+        for i in range(12):
+            client.send(Message(GET, f'/{i}'))
+
+        def all_told(text):
+            """All twelve, in one go or in two."""
+            more = re.findall(r'more origins: silent=(\d+) speak-again=0$',
+                              text, re.M)
+            named = text.count('origin does not answer')
+            return more and named + sum(map(int, more)) == 12
+
+        p.wait_for(all_told)
+        equal(p.output.count('origin does not answer') <= 10, True)
+
+
 tap.run()
