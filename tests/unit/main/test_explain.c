@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "main/explain.h"
@@ -44,6 +45,30 @@ expect(const char *request, const char *from, const char *listen,
 	ck_assert_str_eq(rest + 1, want);
 	free(text);
 }
+
+/* What does not fit into a request for the origin. */
+START_TEST(test_too_large)
+{
+	enum { SEGMENTS = 80, LONG = 200 };
+	char to[4 * LONG] = "[listen]\n[route]\nto = coap://a";
+	char request[SEGMENTS * 21 + 20] = "GET coap://h";
+	size_t n = strlen(to), k = strlen(request);
+
+	for (int i = 0; i < 3; i++) {
+		to[n++] = '/';
+		memset(to + n, 'y', LONG);
+		n += LONG;
+	}
+	for (int i = 0; i < SEGMENTS; i++) {
+		request[k++] = '/';
+		memset(request + k, 'x', 20);
+		k += 20;
+	}
+	load(to);
+	expect(request, NULL, NULL, "[route 1]: yes -> nowhere: the request "
+	    "becomes too large\nverdict: forwarded by [route 1]\n");
+}
+END_TEST
 
 START_TEST(test_routes)
 {
@@ -206,6 +231,7 @@ explain_suite(void)
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, test_routes);
+	tcase_add_test(tc, test_too_large);
 	tcase_add_test(tc, test_forward);
 	tcase_add_test(tc, test_forward_by_routes);
 	tcase_add_test(tc, test_listener_denies);
