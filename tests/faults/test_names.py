@@ -594,7 +594,9 @@ def _():
         expected = {'id': {'2.05'}, 'question': {'2.05', '5.04'},
                     'address': {'2.05'}, 'port': {'2.05', '5.05'},
                     'loop': {'5.02'}, 'alias': {'5.02'}, 'mixed': {'2.05'},
-                    **{f'x{i}': {'5.05'} for i in range(len(FORBIDDEN))}}
+                    # An IPv4-mapped one in an AAAA record is none at all.
+                    **{f'x{i}': {'5.02' if a.startswith('::ffff') else '5.05'}
+                       for i, a in enumerate(FORBIDDEN)}}
         proxy = stack.enter_context(Proxy(
             dns_section(dns) +
             f'[forward]\nallow-to = coap://{GENUINE}:*\n'))
