@@ -11,9 +11,9 @@ fault_tests = \
 	tests/faults/test_network.py \
 	tests/faults/test_operations.py \
 	tests/faults/test_origin.py \
+	tests/faults/test_paths.py \
 	tests/faults/test_resources.py \
 	tests/faults/test_time.py
-	tests/faults/test_paths.py
 
 if HAVE_PYTHON
 TESTS += $(fault_tests) tests/faults/soak.py
@@ -26,6 +26,7 @@ EXTRA_DIST += $(fault_tests) \
 	tests/faults/liar.py \
 	tests/faults/load.py \
 	tests/faults/netns.py \
+	tests/faults/network.py \
 	tests/faults/origin.py \
 	tests/faults/resolver.py \
 	tests/faults/soak.py \
@@ -42,8 +43,6 @@ tests/faults/fail.so: $(srcdir)/tests/faults/fail.c
 	$(AM_V_CCLD)$(MKDIR_P) tests/faults && \
 	    $(CC) -D_GNU_SOURCE -std=gnu17 -O2 -Wall -Wextra -fPIC \
 	    -fno-builtin -shared -o $@ $(srcdir)/tests/faults/fail.c
-	tests/faults/network.py \
-	tests/faults/origin.py
 
 check-faults:
 	FAULTS=full $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(fault_tests)'
