@@ -42,7 +42,8 @@ def ip(*words, tool='ip'):
     done = subprocess.run([tool, *map(str, words)], capture_output=True,
                           text=True)
     if done.returncode:
-        raise OSError(f'{tool} {" ".join(map(str, words))}: {done.stderr}')
+        raise OSError(f'{tool} {" ".join(map(str, words))}: '
+                      f'{done.stderr.strip()}')
     return done.stdout
 
 
