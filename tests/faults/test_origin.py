@@ -194,7 +194,7 @@ def deaths():
 
 @test('F02: origin killed while bodies of 64 KB come: none is corrupt')
 def _():
-    seen = killed_in_between(fetch_body, 1000 if FULL else 40, '', deaths)
+    seen = killed_in_between(fetch_body, 1000 if FULL else 30, '', deaths)
     equal(set(seen) <= {'right', 'changed', '5.02', '5.04'}, True, seen)
     equal(seen['5.02'] + seen['5.04'] > 0, True, seen)
 
@@ -210,7 +210,7 @@ def _():
 
 @test('F02: origin killed while bodies of 64 KB go there: none is corrupt')
 def _():
-    seen = killed_in_between(push_body, 1000 if FULL else 40, '', deaths)
+    seen = killed_in_between(push_body, 1000 if FULL else 30, '', deaths)
     equal(set(seen) <= {'2.04', '4.08', '5.02', '5.04'}, True, seen)
     equal(seen['5.02'] + seen['5.04'] > 0, True, seen)
 
@@ -223,11 +223,11 @@ def _():
     with FaultOrigin(address=ALONE, mode='slow=0.05', mid=0) as origin, \
             Proxy(f'''
             [route]
-            timeout = 3s
+            timeout = 2s
             to = coap://{ALONE}:{origin.port}''') as proxy, \
             Load(proxy.address, pause=0.3) as load:
         windows = []
-        for _ in range(10 if FULL else 3):
+        for _ in range(10 if FULL else 2):
             pass_by(load, 0.3)
             origin.kill()
             origin.start()
@@ -245,6 +245,8 @@ def _():
 @test('F03: ... and the same token: a notification is told')
 def _():
     with Origin() as origin, Proxy(f'''
+            [proxy]
+            drain = 0
             [route]
             to = coap://127.0.0.1:{origin.port}''') as proxy, \
             Client(proxy.address) as client:
@@ -357,7 +359,7 @@ def _():
             [route]
             to = coap://127.0.0.1:{origin.port}''') as proxy, \
             Load(proxy.address, pause=0.3) as load:
-        pass_by(load, 4)
+        pass_by(load, 3)
         idle = min(best(load, 1), MACHINE)
         before = resident(proxy)
         with Apart(proxy.address, path='/silent', clients=32,
@@ -406,7 +408,7 @@ def _():
             to = coap://127.0.0.1:{origin.port}''') as proxy, \
             Load(proxy.address, clients=8, pause=0.3, stream=20) as load, \
             Load(proxy.address, path='/silent', clients=0, stream=100) as flood:
-        pass_by(load, 30 if FULL else 3)
+        pass_by(load, 30 if FULL else 2)
         told = flood.stop()
         print(f'# silent: {told}')
         equal(set(told.codes), {'5.03', '5.04'})
@@ -421,7 +423,7 @@ def _():
 @test('F06: every answer late and separate: each request is asked once')
 def _():
     late, span, conf = (30, 60, '') if FULL else (
-        5, 3, '[message]\nack-timeout = 1s')
+        4, 2, '[message]\nack-timeout = 1s')
     with FaultOrigin(mode=f'slow={late}') as origin, Watched(f'''
             {conf}
             [route]
