@@ -473,7 +473,12 @@ def _():
                 with Load(proxy.address, clients=32 if FULL else 8, pause=0.1,
                           stream=20, type=kind, patience=20) as load:
                     pass_by(load, 60 if FULL else 2)
-                    clean(load.stop())
+                    done = load.stop()
+                print(f'# {done}')
+                equal((done.wrong, dict(done.codes)), (0, {}), done)
+                # So many lies may fill the socket; a NON is not repeated.
+                equal(done.lost <= (done.sent // 100 if kind == NON else 0),
+                      True, done)
                 print('#', told := liar.end())
                 equal(told['forged'] > 5000, True, told)
 
