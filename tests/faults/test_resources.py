@@ -760,9 +760,9 @@ def without_sockets(arrange, doors=True):
             equal(targets.all(), {'5.02': 3 * TARGETS}, 'afterwards')
         proxy.metrics()
         contains(proxy.ctl('status'), 'listening')
-        wait_for(lambda: descriptors(proxy.process) == before + 2 * TARGETS,
-                 f'descriptors: {descriptors(proxy.process)}, not {before} '
-                 f'and {2 * TARGETS}', 60)
+        # An operator whose socket nobody watches is given up after 30 s.
+        wait_for(lambda: descriptors(proxy.process) <= before + 2 * TARGETS,
+                 f'not more than {before} and {2 * TARGETS} descriptors', 60)
 
 
 @test('F18: EMFILE on every socket and accept')
@@ -783,7 +783,7 @@ def _():
 def _():
     for per_mille in (100, 1000) if FULL else (100,):
         without_sockets(lambda failing: failing.epoll.per_mille(
-            per_mille, errno.ENOMEM), doors=False)
+            per_mille, errno.ENOMEM), doors=FULL)
 
 
 # ---- F19: random numbers ----
