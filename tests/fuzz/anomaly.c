@@ -26,7 +26,7 @@
 enum {
 	INPUTS_MAX = 1000,
 	INPUT_MAX = 4096,
-	CHOSEN = 100,		/* inputs of the corpus, about */
+	CHOSEN = 80,		/* inputs of the corpus, about */
 	TEXT = 2048,
 };
 
