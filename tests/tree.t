@@ -61,6 +61,14 @@ coverage_caught()
 	    --report "$scratch/report.json" --docs "$scratch/testing.md"
 }
 
+coverage_updated()
+{
+	coverage_caught '`f` 3, `g` 1' 'names 3' &&
+	    "$PYTHON" -B tools/check-coverage --update \
+	    --report "$scratch/report.json" --docs "$scratch/testing.md" &&
+	    grep -qx '\* `src/low/x.c`: `f` 2' "$scratch/testing.md"
+}
+
 coverage_gated()
 {
 	report_with '`f` 2'
@@ -231,6 +239,7 @@ then
 	    coverage_caught '`f` 3' 'names 3'
 	check 'a function that there is not is found' \
 	    coverage_caught '`f` 2, `g` 1' 'x.c: g: 0 lines'
+	check 'what is run by now is taken out' coverage_updated
 	check 'coverage below the gate is found' coverage_gated
 	check 'no function above 80 lines' "$PYTHON" -B tools/shape --limit 80
 else
