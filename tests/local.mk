@@ -499,8 +499,9 @@ memory_tests = $(scenarios) tests/replay/bodies tests/replay/wrap.t \
 
 memory_corpora = conf link parse proxy publish uri
 
-check-memory:
-	CORPORA='$(memory_corpora)' $(MAKE) $(AM_MAKEFLAGS) check \
+check-memory: tests/replay/replay$(EXEEXT) tests/replay/soak$(EXEEXT) \
+    $(fuzz_programs)
+	CORPORA='$(memory_corpora)' $(MAKE) $(AM_MAKEFLAGS) check-TESTS \
 	    TESTS='$(memory_tests)'
 
 .PHONY: check-memory
@@ -582,5 +583,3 @@ check-reload:
 	cat tests/system/test_reload.log
 
 .PHONY: check-rate check-reload
-
-include tests/faults/local.mk

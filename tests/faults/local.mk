@@ -16,7 +16,8 @@ fault_tests = \
 	tests/faults/test_time.py
 
 if HAVE_PYTHON
-TESTS += $(fault_tests) tests/faults/soak.py
+# First of all tests, as they wait most: the longest, then the others.
+TESTS += tests/faults/soak.py $(fault_tests)
 endif
 EXTRA_DIST += $(fault_tests) \
 	tests/faults/bodies.py \
