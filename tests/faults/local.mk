@@ -16,7 +16,8 @@ fault_tests = \
 	tests/faults/test_time.py
 
 if HAVE_PYTHON
-# First of all tests, as they wait most: the longest, then the others.
+# Before other tests, as they wait most: the longest, then the others. Behind
+# the unit tests, as one of those works longest of all.
 TESTS += tests/faults/soak.py $(fault_tests)
 endif
 EXTRA_DIST += $(fault_tests) \
