@@ -346,14 +346,14 @@ def changed(line_name, change, restore):
         until(lambda: asking.result().first_right_after(end) < math.inf,
               'an answer')
         recovered = asking.result().first_right_after(end)
-        until(lambda: asking.now() > end + 3, 'time')
+        until(lambda: asking.now() > end + 2 + SLACK, 'time')
         done, seen = asking.stop(), s.origin.end()
         text = f'{line_name} {recovered=:.3f} {done} {seen}'
         equal(recovered < 1 * SLACK, True, text)
         equal((done.wrong, done.lost, seen['twice']), (0, 0, 0), text)
         # Those that were under way have to be repeated first.
         equal(set(done.codes) <= {'5.02', '5.04'}, True, text)
-        after = done.between(end + 1)
+        after = done.between(end + 1 * SLACK)
         equal(after.right, len(after.answers), text)
         return text
 
