@@ -63,7 +63,10 @@ BOUNDS = {'requests': MAX_EXCHANGES, 'received': MAX_EXCHANGES,
 RSS_MARGIN, DESCRIPTOR_MARGIN, TABLE_MARGIN = 128, 6, 32
 RSS_PER_MINUTE, RSS_SHARE = 64, 0.005
 # Below this p99 says more about what else the machine does.
-P99_FLOOR, P99_GROWTH = 0.25, 1.2
+P99_FLOOR, P99_GROWTH = 0.5, 1.2
+# Of those asked by name. The name server is a thread of this process, and waits
+# for the others: libevent's patience of some seconds is some tenths here.
+UNRESOLVED_SHARE = 0.01
 
 CONFIG = '''
 [proxy]
@@ -416,6 +419,10 @@ def _():
     crowd = soaked().crowd
     equal((crowd.count('error'), crowd.count('lost')), (0, 0),
           '\n'.join(crowd.failures))
+    unresolved, named = (crowd.count('unresolved'),
+                         crowd.happened['asked by name'])
+    equal(unresolved <= 1 + UNRESOLVED_SHARE * named, True,
+          f'{unresolved} of {named} names not resolved')
 
 
 @test('F31: resident memory is flat (R6, R25)')

@@ -172,6 +172,10 @@ class Talk:
         self.send(Message(EMPTY, type=kind, mid=m.mid, token=b''))
 
 
+# What is said of a name that the name server has not told of in time.
+UNRESOLVED = b'name not resolved in time'
+
+
 class Crowd:
     """All clients; run() is their loop."""
 
@@ -236,6 +240,8 @@ class Crowd:
             if server.excused(since) or \
                     got is None and since < self.lossy_until + EXCUSED:
                 what += ', excused'
+            elif got is not None and got.payload == UNRESOLVED:
+                what = 'unresolved'
         self.outcomes[what, server.name] += 1
         if what in ('wrong', 'error', 'lost'):
             self.note(f'{what} from {server.name} after '
