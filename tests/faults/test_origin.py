@@ -196,7 +196,8 @@ def deaths():
 def _():
     seen = killed_in_between(fetch_body, 1000 if FULL else 30, '', deaths)
     equal(set(seen) <= {'right', 'changed', '5.02', '5.04'}, True, seen)
-    equal(seen['5.02'] + seen['5.04'] > 0, True, seen)
+    # Some were under way when the origin was killed.
+    equal(seen['5.02'] + seen['5.04'] + seen['changed'] > 0, True, seen)
 
 
 @test('F02: ... passed on block by block: none is corrupt')
@@ -205,7 +206,8 @@ def _():
         [block]
         max-body = 1K''', deaths)
     equal(set(seen) <= {'right', 'changed', '5.02', '5.04'}, True, seen)
-    equal(seen['5.02'] + seen['5.04'] > 0, True, seen)
+    # Some were under way when the origin was killed.
+    equal(seen['5.02'] + seen['5.04'] + seen['changed'] > 0, True, seen)
 
 
 @test('F02: origin killed while bodies of 64 KB go there: none is corrupt')

@@ -127,6 +127,8 @@ def start(failing, n, *args):
 def each_allocation(failing, starved, *args):
     """Every allocation of a start fails once: how many there were, and how many
     of the starts went well. What is wrong may be in the log's file."""
+    if b'__gcov_' in pathlib.Path(COAPROXY).read_bytes():
+        raise tap.Skip('gcov does not do without memory when it ends')
     n = good = 0
     while True:
         n += 1
