@@ -127,14 +127,15 @@ def start(failing, n, *args):
 def each_allocation(failing, starved, *args):
     """Every allocation of a start fails once: how many there were, and how many
     of the starts went well. What is wrong may be in the log's file."""
-    if b'__gcov_' in pathlib.Path(COAPROXY).read_bytes():
-        raise tap.Skip('gcov does not do without memory when it ends')
+    gcov = b'__gcov_' in pathlib.Path(COAPROXY).read_bytes()
     n = good = 0
     while True:
         n += 1
         starved.logs[0].unlink(missing_ok=True)
         status, output = start(failing, n, *args)
         output += starved.said()
+        if gcov and status == -signal.SIGSEGV:
+            continue    # what counts lines needs memory in the end
         if status not in (0, 1) or (status == 1 and not output.strip()):
             raise AssertionError(
                 f'allocation {n} of {args}: status {status}\n{output}')
