@@ -481,11 +481,13 @@ def _():
         equal(probe.request(GET, '/').code, '2.05')
         before = descriptors(proxy.process)
         resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (64, 64))
+        # First, so that there is something to give back in the end.
+        for _ in range(20):
+            held.enter_context(come(socket.AF_UNIX, proxy.socket))
+            held.enter_context(come(socket.AF_INET,
+                                    ('127.0.0.1', proxy.http)))
+        wait_for(lambda: descriptors(proxy.process) > before + 8, 'operators')
         with Targets(proxy, 400) as targets:
-            for _ in range(20):
-                held.enter_context(come(socket.AF_UNIX, proxy.socket))
-                held.enter_context(come(socket.AF_INET,
-                                        ('127.0.0.1', proxy.http)))
             equal(probe.request(GET, '/here').payload, b'here')
             codes = targets.all()
         print(f'# {dict(codes)}, {descriptors(proxy.process)} descriptors')
