@@ -130,26 +130,26 @@ COUNT(rates_now, levels->rates)
 COUNT(confirmed_now, levels->confirmed)
 COUNT(held_now, levels->held)
 
-static const struct level tables[] = {
-	{ "requests", requests_now },
-	{ "received", received_now },
-	{ "exchanges", exchanges_now },
-	{ "clients", clients_now },
-	{ "destinations", destinations_now },
-	{ "upstream-ports", ports_now },
-	{ "observers", observers_now },
-	{ "observations", observations_now },
-	{ "uploads", uploads_now },
-	{ "transfers", transfers_now },
-	{ "fetches", fetches_now },
-	{ "cache", cache_now },
-	{ "names", names_now },
-	{ "rate-limits", rates_now },
-	{ "confirmed", confirmed_now },
-	{ "held-back", held_now },
+static const struct limit tables[] = {
+	{ "requests", NULL, requests_now, false },
+	{ "received", NULL, received_now, false },
+	{ "exchanges", NULL, exchanges_now, false },
+	{ "clients", NULL, clients_now, false },
+	{ "destinations", NULL, destinations_now, false },
+	{ "upstream-ports", NULL, ports_now, false },
+	{ "observers", NULL, observers_now, false },
+	{ "observations", NULL, observations_now, false },
+	{ "uploads", NULL, uploads_now, false },
+	{ "transfers", NULL, transfers_now, false },
+	{ "fetches", NULL, fetches_now, false },
+	{ "cache", NULL, cache_now, false },
+	{ "names", NULL, names_now, false },
+	{ "rate-limits", NULL, rates_now, false },
+	{ "confirmed", NULL, confirmed_now, false },
+	{ "held-back", NULL, held_now, false },
 };
 
-const struct level *
+const struct limit *
 limits_level(size_t i)
 {
 	return i < sizeof(tables) / sizeof(tables[0]) ? &tables[i] : NULL;

@@ -16,7 +16,7 @@ struct limit {
 	/* What sets it: "[section] key", several with commas between; NULL:
 	 * nothing. */
 	const char *keys;
-	/* How often it has refused something so far. */
+	/* How often it has refused something so far, if nothing else is said. */
 	uint64_t (*count)(const struct sources *src,
 	    const struct proxy_levels *levels);
 	/* About one client or one response alone: nothing that an operator
@@ -30,13 +30,7 @@ const struct limit *limits_row(size_t i);
 /* Likewise of those at which something else is forgotten before its time. */
 const struct limit *limits_eviction(size_t i);
 
-struct level {
-	const char *table;
-	uint64_t (*entries)(const struct sources *src,
-	    const struct proxy_levels *levels);
-};
-
-/* The I-th table; NULL behind the last. */
-const struct level *limits_level(size_t i);
+/* Likewise of all tables; their count is how much there is at the moment. */
+const struct limit *limits_level(size_t i);
 
 #endif

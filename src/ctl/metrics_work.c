@@ -278,30 +278,30 @@ name_times(struct view *v)
 }
 
 static void
-limits(struct view *v)
+tables(struct view *v, const struct limit *(*row)(size_t i))
 {
 	const struct limit *l;
 
-	for (size_t i = 0; (l = limits_row(i)) != NULL; i++)
+	for (size_t i = 0; (l = row(i)) != NULL; i++)
 		VALUE(v, l->count(v->src, &v->levels), "table", l->table);
+}
+
+static void
+limits(struct view *v)
+{
+	tables(v, limits_row);
 }
 
 static void
 limit_evictions(struct view *v)
 {
-	const struct limit *l;
-
-	for (size_t i = 0; (l = limits_eviction(i)) != NULL; i++)
-		VALUE(v, l->count(v->src, &v->levels), "table", l->table);
+	tables(v, limits_eviction);
 }
 
 static void
 table_entries(struct view *v)
 {
-	const struct level *l;
-
-	for (size_t i = 0; (l = limits_level(i)) != NULL; i++)
-		VALUE(v, l->entries(v->src, &v->levels), "table", l->table);
+	tables(v, limits_level);
 }
 
 static void

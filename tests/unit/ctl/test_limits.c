@@ -35,23 +35,7 @@ START_TEST(tables)
 {
 	check(limits_row, 10);
 	check(limits_eviction, 4);
-}
-END_TEST
-
-START_TEST(levels)
-{
-	const struct level *l;
-	size_t n = 0;
-
-	for (; (l = limits_level(n)) != NULL; n++) {
-		ck_assert_uint_eq(strspn(l->table,
-		    "abcdefghijklmnopqrstuvwxyz-"), strlen(l->table));
-		ck_assert(l->entries != NULL);
-		for (size_t i = 0; i < n; i++)
-			ck_assert_str_ne(l->table, limits_level(i)->table);
-	}
-	ck_assert_uint_ge(n, 10);
-	ck_assert_ptr_null(limits_level(n + 1));
+	check(limits_level, 10);
 }
 END_TEST
 
@@ -62,7 +46,6 @@ limits_suite(void)
 	TCase *tc = tcase_create("limits");
 
 	tcase_add_test(tc, tables);
-	tcase_add_test(tc, levels);
 	suite_add_tcase(s, tc);
 	return s;
 }
